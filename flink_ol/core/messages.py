@@ -1,0 +1,97 @@
+"""What the trainer, the sequencer and the model say to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from flink_ol.core.ledger import Account
+from flink_ol.core.state import Delta
+
+
+class Version(NamedTuple):
+    """Address of a model: versions of a later epoch are newer, whatever their number."""
+
+    epoch: int  # int64, grows with every restart of the sequencer; 0: the initial model
+    number: int  # int64, one per entry
+
+
+INITIAL = Version(0, 0)
+
+
+class Worker(NamedTuple):
+    """One life of one trainer subtask; a restart draws a new incarnation."""
+
+    index: int  # subtask index
+    incarnation: int  # random, 63 bits
+
+
+class Hello(NamedTuple):
+    """Said by a trainer subtask before its first output."""
+
+    worker: Worker
+
+
+class Update(NamedTuple):
+    """What a shard learned from one batch, against the newest model it knew."""
+
+    partition: int
+    sequence: int  # 1, 2, ... per partition
+    worker: Worker
+    base: Version
+    account: Account  # the batch's offsets
+    delta: Delta
+    sums: Mapping[str, np.ndarray]  # prequential sums, see core.evaluation
+    names: Mapping[int, str]  # names of feature keys that the base does not have
+    newest_ms: int  # largest Kafka timestamp of the batch
+
+
+class Entry(NamedTuple):
+    """One element of the ordered log; the model is a fold over entries."""
+
+    version: Version
+    time_ms: int  # the sequencer's clock; replicas have no other
+    update: Update | None = None
+    factor: float = 1.0  # weight of the update's averaged differences
+    rate_scale: float = 1.0  # factor of the learning rate for what is learned from now on
+    workers: tuple[Worker, ...] = ()  # all trainers that have said hello in this epoch
+    publish: frozenset[str] = frozenset()  # of "weights", "snapshot", "metrics"
+    command: Mapping[str, Any] | None = None  # the control command it answers, as read
+
+
+class Frame(NamedTuple):
+    """What goes back to the trainers: a whole model without its history."""
+
+    version: Version
+    workers: tuple[Worker, ...]  # those that may apply it
+    acknowledged: Mapping[int, int]  # partition -> sequence of its last update in the frame
+    rate_scale: float
+    keys: np.ndarray  # (features,) int64
+    arrays: Mapping[str, np.ndarray]  # per feature: (features, *shape); fixed: shape
+
+
+class Snapshot(NamedTuple):
+    """A model at one version with everything that belongs to it; enough to fold on from."""
+
+    job: str
+    spec_hash: str
+    learning: Mapping[str, Any]  # core.config.Learning as JSON
+    parent: Version  # version of the snapshot before
+    created_ms: int
+    frame: Frame
+    names: Mapping[int, str]  # feature key -> name
+    ledger: Mapping[int, Account]
+    sums: Mapping[str, np.ndarray]  # prequential sums so far
+    newest_ms: int  # largest Kafka timestamp among the samples
+
+
+class Request(NamedTuple):
+    """A decoded prediction request: ``samples`` has one row, or ``error`` says why not."""
+
+    id: Any  # as the requester gave it, JSON scalar or None
+    row: Any  # Samples of one row, or None
+    error: str | None = None
+    partition: int = 0
+    offset: int = 0

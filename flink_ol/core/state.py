@@ -1,0 +1,127 @@
+"""The named arrays of a model, and differences of them.
+
+Every array is declared once, by the part that owns it (family, optimizer, scaler, baseline), with
+its shape, its initial value and its merge rule. What follows from that is generic: growing,
+differencing, merging and storing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from flink_ol.core.merging import MERGES
+from flink_ol.core.vocabulary import Vocabulary
+
+_FIRST_CAPACITY = 16
+
+
+class ArraySpec(NamedTuple):
+    """Declaration of one array: ``(slots, *shape)`` if per feature, else ``shape``."""
+
+    name: str
+    shape: tuple[int, ...]
+    merge: str  # a key of core.merging.MERGES
+    per_feature: bool = True
+    dtype: str = "float64"
+    # rows for new feature keys (keys,) -> (keys, *shape), or the whole fixed array () -> shape;
+    # None: zeros. Depends on nothing but its argument and the seed, so that replicas agree.
+    initial: Callable[..., np.ndarray] | None = None
+
+
+class Delta(NamedTuple):
+    """What a shard learned: per array the difference in the sense of the array's merge rule."""
+
+    keys: np.ndarray  # (touched,) int64, feature keys, distinct
+    arrays: Mapping[str, np.ndarray]  # per feature: (touched, *shape); fixed: shape
+
+    def finite(self) -> bool:
+        """Whether every number is finite."""
+        return all(bool(np.isfinite(array).all()) for array in self.arrays.values())
+
+
+class State:
+    """Arrays of one replica; rows of per-feature arrays are slots of its vocabulary.
+
+    Per-feature arrays have spare rows: use ``rows(name)`` for those in use, ``arrays[name]`` in
+    kernels that index by slot.
+    """
+
+    __slots__ = ("arrays", "specs", "vocabulary")
+
+    def __init__(self, specs: tuple[ArraySpec, ...], keys: np.ndarray | None = None) -> None:
+        self.specs = specs
+        self.vocabulary = Vocabulary(keys)
+        capacity = max(_FIRST_CAPACITY, self.vocabulary.size)
+        self.arrays: dict[str, np.ndarray] = {}
+        for spec in specs:
+            if spec.per_feature:
+                self.arrays[spec.name] = np.zeros((capacity, *spec.shape), spec.dtype)
+                self._initialise(spec, 0)
+            elif spec.initial is not None:
+                self.arrays[spec.name] = np.array(spec.initial(), spec.dtype)
+            else:
+                self.arrays[spec.name] = np.zeros(spec.shape, spec.dtype)
+
+    def _initialise(self, spec: ArraySpec, start: int) -> None:
+        size = self.vocabulary.size
+        if spec.initial is not None and size > start:
+            self.arrays[spec.name][start:size] = spec.initial(self.vocabulary.keys[start:size])
+
+    def rows(self, name: str) -> np.ndarray:
+        """The array's rows in use (per feature), or the whole array (fixed): a view."""
+        return self.arrays[name][: self.vocabulary.size] if self._spec(name).per_feature else (
+            self.arrays[name]
+        )
+
+    def _spec(self, name: str) -> ArraySpec:
+        return next(spec for spec in self.specs if spec.name == name)
+
+    def slots(self, keys: np.ndarray) -> np.ndarray:
+        """Slots of ``keys``, new ones appended in order of appearance: (keys,) int64."""
+        slots = self.vocabulary.find(keys)
+        if len(slots) and slots.min() < 0:
+            before = self.vocabulary.size
+            self.vocabulary.add(keys)
+            self._grow(before)
+            slots = self.vocabulary.find(keys)
+        return slots
+
+    def _grow(self, before: int) -> None:
+        size = self.vocabulary.size
+        for spec in self.specs:
+            if not spec.per_feature:
+                continue
+            array = self.arrays[spec.name]
+            if size > len(array):
+                grown = np.zeros((max(size, 2 * len(array)), *spec.shape), spec.dtype)
+                grown[:before] = array[:before]
+                self.arrays[spec.name] = grown
+            self._initialise(spec, before)
+
+    def copy(self) -> State:
+        """An independent twin."""
+        twin = State.__new__(State)
+        twin.specs, twin.vocabulary = self.specs, self.vocabulary.copy()
+        twin.arrays = {name: array.copy() for name, array in self.arrays.items()}
+        return twin
+
+    def merge(self, delta: Delta, factor: float) -> np.ndarray:
+        """Add ``delta`` by each array's merge rule, in place; the touched slots.
+
+        ``factor`` is the weight of differences that are averaged (1: in full). Arrays with the
+        rule ``derived`` are left alone: their owner refreshes them (Learner.merge).
+        """
+        slots = self.slots(delta.keys)
+        for spec in self.specs:
+            rule = MERGES[spec.merge]
+            if rule is None or spec.name not in delta.arrays:
+                continue
+            array, difference = self.arrays[spec.name], delta.arrays[spec.name]
+            if spec.per_feature:
+                array[slots] = rule(array[slots], difference, factor)
+            else:
+                array[...] = rule(array, difference, factor)
+        return slots
