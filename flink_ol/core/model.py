@@ -1,0 +1,199 @@
+"""The model: a deterministic fold over the log, equal on every replica, that answers requests.
+
+A state machine without I/O and without a clock: all it knows of time stands in the entries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from flink_ol.core.evaluation import add_sums
+from flink_ol.core.learner import Learner
+from flink_ol.core.ledger import Account, Ledger
+from flink_ol.core.messages import INITIAL, Entry, Frame, Request, Snapshot, Version, Worker
+from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS
+from flink_ol.core.state import State
+
+
+class EntryArrived(NamedTuple):
+    entry: Entry
+
+
+class RequestArrived(NamedTuple):
+    request: Request
+
+
+class PublishWeights(NamedTuple):
+    frame: Frame
+
+
+class PublishSnapshot(NamedTuple):
+    snapshot: Snapshot
+
+
+class PublishMetrics(NamedTuple):
+    """The prequential evaluation so far, at one version."""
+
+    time_ms: int
+    version: Version
+    newest_ms: int  # largest Kafka timestamp among the samples
+    samples: int  # learned
+    rejected: int
+    rate_scale: float
+    workers: int
+    features: int
+    sums: Mapping[str, np.ndarray]
+    command: Mapping[str, Any] | None
+
+
+class Answer(NamedTuple):
+    """A prediction with the version it was made by, or the reason why there is none."""
+
+    request: Request
+    version: Version
+    scores: np.ndarray | None  # (classes,) probabilities or (1,) value
+
+
+Event = EntryArrived | RequestArrived
+Effect = PublishWeights | PublishSnapshot | PublishMetrics | Answer
+
+
+@dataclass(slots=True)
+class ModelState:
+    """The model at one version; consumed and updated by ``Model.handle``."""
+
+    arrays: State
+    version: Version = INITIAL
+    workers: tuple[Worker, ...] = ()
+    acknowledged: dict[int, int] = field(default_factory=dict)  # partition -> update's sequence
+    rate_scale: float = 1.0
+    names: dict[int, str] = field(default_factory=dict)  # feature key -> name
+    ledger: Ledger = field(default_factory=dict)
+    sums: dict[str, np.ndarray] = field(default_factory=dict)
+    newest_ms: int = 0
+    parent: Version = INITIAL  # of the last snapshot
+
+
+class Model:
+    """``handle(state, event) -> effects`` for one learner.
+
+    ``publishes``: whether this replica is the one that emits weights, snapshots and metrics.
+    """
+
+    def __init__(self, learner: Learner, job: str, spec_hash: str, publishes: bool = True) -> None:
+        self.learner = learner
+        self.job = job
+        self.spec_hash = spec_hash
+        self.publishes = publishes
+
+    def initial(self) -> ModelState:
+        """Version 0, present before any sample."""
+        return ModelState(self.learner.initial())
+
+    def handle(self, state: ModelState, event: Event) -> list[Effect]:
+        """Take ``event`` into ``state`` (in place); what is to be done."""
+        if isinstance(event, RequestArrived):
+            return [self._answer(state, event.request)]
+        entry = event.entry
+        if entry.version <= state.version:
+            raise AssertionError(
+                f"entry {entry.version} after {state.version}: the log is out of order"
+            )
+        self._fold(state, entry)
+        effects: list[Effect] = []
+        if WEIGHTS in entry.publish and self.publishes:
+            effects.append(PublishWeights(self._frame(state)))
+        if SNAPSHOT in entry.publish:
+            if self.publishes:
+                effects.append(PublishSnapshot(self.snapshot(state, entry.time_ms)))
+            state.parent = entry.version
+        if METRICS in entry.publish and self.publishes:
+            effects.append(self.metrics(state, entry))
+        return effects
+
+    def _fold(self, state: ModelState, entry: Entry) -> None:
+        state.version, state.workers = entry.version, entry.workers
+        state.rate_scale = entry.rate_scale
+        update = entry.update
+        if update is None:
+            return
+        self.learner.merge(state.arrays, update.delta, entry.factor)
+        state.acknowledged[update.partition] = update.sequence
+        account = state.ledger.get(update.partition, Account())
+        state.ledger[update.partition] = account.join(update.account)
+        state.sums = add_sums(state.sums, update.sums)
+        for key, name in update.names.items():
+            state.names.setdefault(key, name)
+        state.newest_ms = max(state.newest_ms, update.newest_ms)
+
+    def _answer(self, state: ModelState, request: Request) -> Answer:
+        if request.row is None:
+            return Answer(request, state.version, None)
+        scores = self.learner.predict(self.learner.scores(state.arrays, request.row))[0]
+        return Answer(request, state.version, np.atleast_1d(scores))
+
+    def _frame(self, state: ModelState) -> Frame:
+        arrays = state.arrays
+        return Frame(
+            state.version,
+            state.workers,
+            dict(state.acknowledged),
+            state.rate_scale,
+            arrays.vocabulary.keys.copy(),
+            {spec.name: arrays.rows(spec.name).copy() for spec in arrays.specs},
+        )
+
+    def snapshot(self, state: ModelState, created_ms: int) -> Snapshot:
+        """The model with everything that belongs to it; :meth:`restored` is the inverse."""
+        return Snapshot(
+            self.job,
+            self.spec_hash,
+            self.learner.learning.to_json(),
+            state.parent,
+            created_ms,
+            self._frame(state),
+            dict(state.names),
+            dict(state.ledger),
+            {name: np.array(value) for name, value in state.sums.items()},
+            state.newest_ms,
+        )
+
+    def restored(self, snapshot: Snapshot) -> ModelState:
+        """The state that ``snapshot`` was taken of."""
+        frame = snapshot.frame
+        arrays = State(self.learner.specs, frame.keys)
+        for name, array in frame.arrays.items():
+            arrays.rows(name)[...] = array
+        return ModelState(
+            arrays,
+            frame.version,
+            tuple(frame.workers),
+            dict(frame.acknowledged),
+            frame.rate_scale,
+            dict(snapshot.names),
+            dict(snapshot.ledger),
+            dict(snapshot.sums),
+            snapshot.newest_ms,
+            snapshot.parent,
+        )
+
+    @staticmethod
+    def metrics(state: ModelState, entry: Entry) -> PublishMetrics:
+        """What is to be told about the model after ``entry``."""
+        accounts = state.ledger.values()
+        return PublishMetrics(
+            entry.time_ms,
+            state.version,
+            state.newest_ms,
+            sum(account.learned.count for account in accounts),
+            sum(account.rejected.count for account in accounts),
+            state.rate_scale,
+            len(state.workers),
+            state.arrays.vocabulary.size,
+            {name: np.array(value) for name, value in state.sums.items()},
+            entry.command,
+        )

@@ -1,0 +1,204 @@
+"""The sequencer: puts updates and commands into one total order, the log.
+
+A state machine without I/O. It gives every entry its version and its factors, decides when
+weights, snapshots and metrics are published, and answers every trainer's hello. It holds no
+parameters of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from flink_ol.core.ledger import Account, Tally
+from flink_ol.core.messages import Entry, Hello, Update, Version, Worker
+from flink_ol.core.state import Delta
+
+# A worker's part in the recent past is forgotten by half in this many updates of all workers:
+# short enough to follow a worker that falls silent, long enough to smooth the turns of windows.
+_HALF_LIFE_UPDATES = 32.0
+_DECAY = 0.5 ** (1.0 / _HALF_LIFE_UPDATES)
+
+WEIGHTS, SNAPSHOT, METRICS = "weights", "snapshot", "metrics"
+
+
+class HelloArrived(NamedTuple):
+    hello: Hello
+
+
+class UpdateArrived(NamedTuple):
+    update: Update
+
+
+class CommandArrived(NamedTuple):
+    """A command of the control topic, already checked against its schema."""
+
+    command: Mapping[str, Any]
+
+
+class TimeCame(NamedTuple):
+    """A timer asked for by WakeMe fired."""
+
+
+class Append(NamedTuple):
+    """Append the entry to the log: send it to every replica of the model."""
+
+    entry: Entry
+
+
+class WakeMe(NamedTuple):
+    at_ms: int
+
+
+class UpdateSpoilt(NamedTuple):
+    """The last defence: an update with numbers that are not finite was kept out of the model."""
+
+    update: Update
+
+
+Event = HelloArrived | UpdateArrived | CommandArrived | TimeCame
+Effect = Append | WakeMe | UpdateSpoilt
+
+
+@dataclass(slots=True)
+class SequencerState:
+    """Everything the sequencer knows; consumed and updated by ``Sequencer.handle``."""
+
+    version: Version = Version(0, 0)
+    opened: bool = False  # whether this life has begun its epoch; not stored
+    workers: dict[int, int] = field(default_factory=dict)  # index -> incarnation, this epoch
+    parts: dict[int, float] = field(default_factory=dict)  # worker index -> recent samples
+    sequences: dict[int, int] = field(default_factory=dict)  # partition -> last update's
+    published_ms: dict[str, int] = field(default_factory=dict)  # last time of each publication
+    owed: set[str] = field(default_factory=set)  # publications that lag behind the log
+    wake_ms: int = 0  # 0: no timer is set
+
+
+class Sequencer:
+    """``handle(state, event, now_ms) -> effects``; intervals in milliseconds."""
+
+    def __init__(self, intervals_ms: Mapping[str, int], scale_rate: bool = True) -> None:
+        """``intervals_ms``: least time between publications of weights, snapshot, metrics.
+
+        ``scale_rate``: whether the learning rate grows with the number of workers at work, as
+        averaging their differences divides it.
+        """
+        self.intervals_ms = intervals_ms
+        self.scale_rate = scale_rate
+
+    def handle(self, state: SequencerState, event: Event, now_ms: int) -> list[Effect]:
+        """Take ``event`` into ``state`` (in place); what is to be done."""
+        if not state.opened:
+            self._open(state, now_ms)
+        if isinstance(event, UpdateArrived):
+            return self._order(state, event.update, now_ms)
+        if isinstance(event, HelloArrived):
+            worker = event.hello.worker
+            state.workers[worker.index] = worker.incarnation
+            return [self._append(state, now_ms, {WEIGHTS})]
+        if isinstance(event, CommandArrived):
+            return self._obey(state, event.command, now_ms)
+        state.wake_ms = 0
+        due = self._due(state, now_ms)
+        effects: list[Effect] = [self._append(state, now_ms, due)] if due else []
+        return effects + self._wake(state)
+
+    def _open(self, state: SequencerState, now_ms: int) -> None:
+        """Begin an epoch above every version that any earlier life may have sent out."""
+        state.opened = True
+        state.version = Version(max(state.version.epoch + 1, now_ms), state.version.number)
+        state.workers = {}
+        state.wake_ms = 0
+
+    def _order(self, state: SequencerState, update: Update, now_ms: int) -> list[Effect]:
+        expected = state.sequences.get(update.partition, 0) + 1
+        if update.sequence != expected:
+            raise AssertionError(
+                f"update {update.sequence} of partition {update.partition} where {expected} was "
+                "due: the state of the trainer and of the sequencer are not of one checkpoint"
+            )
+        state.sequences[update.partition] = update.sequence
+        effects: list[Effect] = []
+        if not update.delta.finite():
+            effects.append(UpdateSpoilt(update))
+            update = _without_delta(update)
+        factor = self._weigh(state, update)
+        state.owed |= self.intervals_ms.keys()
+        effects.append(
+            self._append(state, now_ms, self._due(state, now_ms), update=update, factor=factor)
+        )
+        return effects + self._wake(state)
+
+    def _weigh(self, state: SequencerState, update: Update) -> float:
+        """The share of the update's worker in the samples merged lately: 1 when it is alone."""
+        worker, parts = update.worker.index, state.parts
+        for index in list(parts):
+            parts[index] *= _DECAY
+            if parts[index] < 1e-3:
+                del parts[index]
+        parts[worker] = parts.get(worker, 0.0) + update.account.learned.count
+        total = sum(parts.values())
+        return parts[worker] / total if total > 0.0 and len(parts) > 1 else 1.0
+
+    def _rate_scale(self, state: SequencerState) -> float:
+        """Effective number of workers: 1 / sum of squared shares."""
+        total = sum(state.parts.values())
+        if not self.scale_rate or len(state.parts) < 2 or total <= 0.0:
+            return 1.0
+        return total * total / sum(part * part for part in state.parts.values())
+
+    def _obey(
+        self, state: SequencerState, command: Mapping[str, Any], now_ms: int
+    ) -> list[Effect]:
+        if command["command"] != "snapshot":
+            raise AssertionError(f"command {command['command']!r} passed its schema unhandled")
+        return [self._append(state, now_ms, {SNAPSHOT, METRICS}, command=command)]
+
+    def _due(self, state: SequencerState, now_ms: int) -> set[str]:
+        return {
+            kind
+            for kind in state.owed
+            if now_ms >= state.published_ms.get(kind, 0) + self.intervals_ms[kind]
+        }
+
+    def _wake(self, state: SequencerState) -> list[Effect]:
+        """Ask to be woken when the next owed publication is due, unless that is already asked."""
+        if not state.owed:
+            return []
+        at_ms = min(state.published_ms.get(k, 0) + self.intervals_ms[k] for k in state.owed)
+        if state.wake_ms and state.wake_ms <= at_ms:
+            return []
+        state.wake_ms = at_ms
+        return [WakeMe(at_ms)]
+
+    def _append(
+        self, state: SequencerState, now_ms: int, publish: set[str], **fields: Any
+    ) -> Append:
+        for kind in publish:
+            state.published_ms[kind] = now_ms
+        state.owed -= publish
+        state.version = Version(state.version.epoch, state.version.number + 1)
+        return Append(
+            Entry(
+                state.version,
+                now_ms,
+                rate_scale=self._rate_scale(state),
+                workers=tuple(Worker(*pair) for pair in sorted(state.workers.items())),
+                publish=frozenset(publish),
+                **fields,
+            )
+        )
+
+
+def _without_delta(update: Update) -> Update:
+    """The update with all its samples rejected and nothing to merge."""
+    rejected = update.account.learned.join(update.account.rejected)
+    return update._replace(
+        account=Account(Tally(), rejected),
+        delta=Delta(np.empty(0, np.int64), {}),
+        sums={},
+        names={},
+    )

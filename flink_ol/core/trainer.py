@@ -1,0 +1,245 @@
+"""The trainer: learns from batches on its own replica of the model and says what it learned.
+
+A state machine without I/O. One trainer works for all partitions whose keys its subtask owns, on
+one replica: the newest accepted frame plus its own updates that the frame does not yet contain.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from flink_ol.core.learner import Learner
+from flink_ol.core.ledger import Account, Tally
+from flink_ol.core.messages import INITIAL, Frame, Hello, Update, Version, Worker
+from flink_ol.core.samples import Rejection, Samples
+from flink_ol.core.state import State
+
+
+class BatchArrived(NamedTuple):
+    """One window's records of one partition, decoded."""
+
+    partition: int
+    samples: Samples
+    rejections: Sequence[Rejection]
+    newest_ms: int  # largest Kafka timestamp of the window
+
+
+class FrameArrived(NamedTuple):
+    """A weights frame came over the feedback edge: perhaps late, twice, or from another life."""
+
+    frame: Frame
+
+
+class FrameRestored(NamedTuple):
+    """The newest accepted frame of the life before, from the checkpoint."""
+
+    frame: Frame
+
+
+class PartitionRestored(NamedTuple):
+    """What a checkpoint knows of a partition; arrives before the partition's first batch."""
+
+    partition: int
+    progress: Progress
+    pending: Sequence[Update]
+
+
+class Progress(NamedTuple):
+    """Where a partition stands."""
+
+    sequence: int = 0  # of its last update
+    label: float = math.nan  # of its last learned sample, for the no-change baseline
+
+
+class SayHello(NamedTuple):
+    hello: Hello
+
+
+class SendUpdate(NamedTuple):
+    """Emit the update, and keep it as pending in the partition's state."""
+
+    update: Update
+    progress: Progress
+
+
+class ForgetUpdates(NamedTuple):
+    """Drop these pending updates of the partition: the accepted frame contains them."""
+
+    partition: int
+    sequences: tuple[int, ...]
+
+
+class DeadLetter(NamedTuple):
+    partition: int
+    rejection: Rejection
+
+
+Event = BatchArrived | FrameArrived | FrameRestored | PartitionRestored
+Effect = SayHello | SendUpdate | ForgetUpdates | DeadLetter
+
+
+@dataclass(slots=True)
+class TrainerState:
+    """Everything a trainer subtask knows; consumed and updated by ``Trainer.handle``."""
+
+    worker: Worker
+    replica: State
+    version: Version = INITIAL  # of the frame beneath the replica
+    rate_scale: float = 1.0
+    greeted: bool = False
+    acknowledged: Mapping[int, int] = field(default_factory=dict)  # by partition, of the frame
+    named: int = 0  # features that the frame knows: the first slots of the replica
+    progress: dict[int, Progress] = field(default_factory=dict)
+    pending: list[Update] = field(default_factory=list)  # in the order they were learned
+    forgettable: dict[int, list[int]] = field(default_factory=dict)
+    ghosts: int = 0  # frames of another life
+    stale: int = 0  # frames older than the one held
+
+
+class Trainer:
+    """``handle(state, event) -> effects`` for one learner."""
+
+    def __init__(self, learner: Learner) -> None:
+        self.learner = learner
+
+    def initial(self, worker: Worker) -> TrainerState:
+        """A trainer that holds version 0 and has said nothing."""
+        return TrainerState(worker, self.learner.initial())
+
+    def handle(self, state: TrainerState, event: Event) -> list[Effect]:
+        """Take ``event`` into ``state`` (in place); what is to be done."""
+        if isinstance(event, BatchArrived):
+            return self._learn(state, event)
+        if isinstance(event, PartitionRestored):
+            return self._restore_partition(state, event)
+        if isinstance(event, FrameRestored):
+            self._adopt(state, event.frame)
+        elif state.worker not in event.frame.workers:
+            state.ghosts += 1
+        elif event.frame.version <= state.version:
+            state.stale += 1
+        else:
+            self._adopt(state, event.frame)
+        return []
+
+    def _restore_partition(self, state: TrainerState, event: PartitionRestored) -> list[Effect]:
+        state.progress[event.partition] = event.progress
+        contained = state.acknowledged.get(event.partition, 0)
+        for update in sorted(event.pending, key=lambda update: update.sequence):
+            if update.sequence > contained:
+                state.pending.append(update)
+                self.learner.merge(state.replica, update.delta, 1.0)
+            else:
+                state.forgettable.setdefault(event.partition, []).append(update.sequence)
+        return []
+
+    def _adopt(self, state: TrainerState, frame: Frame) -> None:
+        """Replica = frame + own updates that it does not contain."""
+        replica = State(state.replica.specs, frame.keys)
+        for name, array in frame.arrays.items():
+            replica.rows(name)[...] = array
+        state.replica, state.version = replica, frame.version
+        state.rate_scale, state.acknowledged = frame.rate_scale, frame.acknowledged
+        state.named = replica.vocabulary.size
+        still_pending = []
+        for update in state.pending:
+            if update.sequence > frame.acknowledged.get(update.partition, 0):
+                still_pending.append(update)
+                self.learner.merge(replica, update.delta, 1.0)
+            else:
+                state.forgettable.setdefault(update.partition, []).append(update.sequence)
+        state.pending = still_pending
+
+    def _learn(self, state: TrainerState, event: BatchArrived) -> list[Effect]:
+        effects: list[Effect] = []
+        if not state.greeted:
+            state.greeted = True
+            effects.append(SayHello(Hello(state.worker)))
+        partition = event.partition
+        if forgotten := state.forgettable.pop(partition, None):
+            effects.append(ForgetUpdates(partition, tuple(forgotten)))
+        effects += (DeadLetter(partition, rejection) for rejection in event.rejections)
+        rejected = _tally(event.rejections)
+
+        progress = state.progress.get(partition, Progress())
+        update = self._update(state, event, event.samples, progress, rejected)
+        if update is not None:
+            self._keep(state, update, event.samples, progress, effects)
+            return effects
+        # some sample drives the model out of the finite numbers: find it, learn from the others
+        for i in range(len(event.samples)):
+            sample = event.samples.rows(i, i + 1)
+            progress = state.progress.get(partition, Progress())
+            update = self._update(state, event, sample, progress, rejected)
+            rejected = Tally()
+            if update is None:
+                rejection = Rejection(
+                    int(sample.offsets[0]),
+                    "learning from it makes the model infinite or not a number: "
+                    "check the sample's scale, or lower optimizer.learning_rate",
+                )
+                effects.append(DeadLetter(partition, rejection))
+                rejected = _tally([rejection])
+            else:
+                self._keep(state, update, sample, progress, effects)
+        if rejected.count:
+            nothing = event.samples.rows(0, 0)
+            progress = state.progress.get(partition, Progress())
+            update = self._update(state, event, nothing, progress, rejected)
+            assert update is not None
+            self._keep(state, update, nothing, progress, effects)
+        return effects
+
+    def _update(
+        self,
+        state: TrainerState,
+        event: BatchArrived,
+        samples: Samples,
+        progress: Progress,
+        rejected: Tally,
+    ) -> Update | None:
+        """Learn from ``samples``; None, with the replica as before, if a number is not finite."""
+        learner, replica = self.learner, state.replica
+        mark = learner.mark(replica, samples)
+        sums = learner.learn(replica, samples, progress.label, state.rate_scale)
+        delta = learner.difference(replica, mark, samples)
+        if not (delta.finite() and all(np.isfinite(value).all() for value in sums.values())):
+            learner.restore(replica, mark)
+            return None
+        new = replica.vocabulary.find(delta.keys) >= state.named
+        return Update(
+            event.partition,
+            progress.sequence + 1,
+            state.worker,
+            state.version,
+            Account(Tally.of(samples.offsets), rejected),
+            delta,
+            sums,
+            {int(key): samples.names[int(key)] for key in delta.keys[new]},
+            event.newest_ms,
+        )
+
+    @staticmethod
+    def _keep(
+        state: TrainerState,
+        update: Update,
+        samples: Samples,
+        progress: Progress,
+        effects: list[Effect],
+    ) -> None:
+        label = float(samples.labels[-1]) if len(samples) else progress.label
+        after = Progress(update.sequence, label)
+        state.progress[update.partition] = after
+        state.pending.append(update)
+        effects.append(SendUpdate(update, after))
+
+
+def _tally(rejections: Sequence[Rejection]) -> Tally:
+    return Tally.of(np.array([rejection.offset for rejection in rejections], np.int64))
+
+
