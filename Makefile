@@ -9,7 +9,7 @@ STAMPS := $(VENV)/stamps
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := flink_ol tests $(wildcard jobs benchmarks)
 
-.PHONY: help setup demo test test-all lint format bench lock clean
+.PHONY: help setup demo test test-all lint format bench lock lock-jars clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,13 +64,17 @@ format: $(STAMPS)/project  ## let ruff format and sort
 bench: setup  ## throughput and latency on this machine
 	@$(BIN)/python -m benchmarks
 
-lock:  ## resolve the dependencies anew (needs the network)
+lock: $(STAMPS)/dependencies  ## resolve the dependencies anew (needs the network)
 	@$(BIN)/uv pip compile -q requirements-build.in --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 	  --output-file requirements-build.lock
 	@$(BIN)/uv pip compile -q pyproject.toml --extra dev --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 	  --output-file requirements.lock
+
+lock-jars: $(STAMPS)/project  ## resolve the jars of the local stack anew (needs the network)
+	@$(BIN)/python -m flink_ol.local.lock_jars > $(STAMPS)/jars.lock
+	@cp $(STAMPS)/jars.lock flink_ol/local/jars.lock
 
 clean:  ## remove what the commands made here, .venv included
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
