@@ -85,6 +85,7 @@ class Snapshot(NamedTuple):
     ledger: Mapping[int, Account]
     sums: Mapping[str, np.ndarray]  # prequential sums so far
     newest_ms: int  # largest Kafka timestamp among the samples
+    kept: tuple[Version, ...] = ()  # earlier snapshots that are still on the topic
 
 
 class Request(NamedTuple):

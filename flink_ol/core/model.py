@@ -32,7 +32,10 @@ class PublishWeights(NamedTuple):
 
 
 class PublishSnapshot(NamedTuple):
+    """Put the snapshot on its topic and take the expired ones off."""
+
     snapshot: Snapshot
+    expired: tuple[Version, ...]
 
 
 class PublishMetrics(NamedTuple):
@@ -75,17 +78,21 @@ class ModelState:
     ledger: Ledger = field(default_factory=dict)
     sums: dict[str, np.ndarray] = field(default_factory=dict)
     newest_ms: int = 0
-    parent: Version = INITIAL  # of the last snapshot
+    kept: list[Version] = field(default_factory=list)  # snapshots on the topic, oldest first
 
 
 class Model:
     """``handle(state, event) -> effects`` for one learner.
 
     ``publishes``: whether this replica is the one that emits weights, snapshots and metrics.
+    ``keep``: how many snapshots stay on the topic.
     """
 
-    def __init__(self, learner: Learner, job: str, spec_hash: str, publishes: bool = True) -> None:
+    def __init__(
+        self, learner: Learner, job: str, spec_hash: str, publishes: bool = True, keep: int = 10
+    ) -> None:
         self.learner = learner
+        self.keep = keep
         self.job = job
         self.spec_hash = spec_hash
         self.publishes = publishes
@@ -108,9 +115,12 @@ class Model:
         if WEIGHTS in entry.publish and self.publishes:
             effects.append(PublishWeights(self._frame(state)))
         if SNAPSHOT in entry.publish:
+            excess = len(state.kept) + 1 - self.keep
+            expired, state.kept = state.kept[: max(0, excess)], state.kept[max(0, excess) :]
             if self.publishes:
-                effects.append(PublishSnapshot(self.snapshot(state, entry.time_ms)))
-            state.parent = entry.version
+                snapshot = self.snapshot(state, entry.time_ms)
+                effects.append(PublishSnapshot(snapshot, tuple(expired)))
+            state.kept.append(entry.version)
         if METRICS in entry.publish and self.publishes:
             effects.append(self.metrics(state, entry))
         return effects
@@ -153,13 +163,14 @@ class Model:
             self.job,
             self.spec_hash,
             self.learner.learning.to_json(),
-            state.parent,
+            state.kept[-1] if state.kept else INITIAL,
             created_ms,
             self._frame(state),
             dict(state.names),
             dict(state.ledger),
             {name: np.array(value) for name, value in state.sums.items()},
             state.newest_ms,
+            tuple(state.kept),
         )
 
     def restored(self, snapshot: Snapshot) -> ModelState:
@@ -178,7 +189,7 @@ class Model:
             dict(snapshot.ledger),
             dict(snapshot.sums),
             snapshot.newest_ms,
-            snapshot.parent,
+            list(snapshot.kept),
         )
 
     @staticmethod

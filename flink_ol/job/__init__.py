@@ -1,0 +1,1 @@
+"""The Flink job: specification, topics, endpoints and topology."""

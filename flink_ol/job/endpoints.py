@@ -1,0 +1,166 @@
+"""The job's Kafka sources and sinks, as Flink tables of raw bytes.
+
+The Table connector is used because it alone gives partitions, offsets and timestamps of records
+to Python, writes keys, and is transactional. Its operators get stable ids here, since the
+planner gives them none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pyflink.common import Types
+from pyflink.common.typeinfo import TypeInformation
+from pyflink.datastream import DataStream, StreamExecutionEnvironment
+from pyflink.table import StreamTableEnvironment
+
+from flink_ol.job.spec import Spec
+from flink_ol.job.topics import Topics
+from flink_ol.operators import states
+
+_TRANSACTION_TIMEOUT_MS = 15 * 60 * 1000  # the broker's default limit; Flink's own is refused
+
+
+class Endpoints:
+    """Builds the sources and sinks of one job in one table environment."""
+
+    def __init__(self, environment: StreamExecutionEnvironment, spec: Spec) -> None:
+        self._environment, self._spec = environment, spec
+        self._tables = StreamTableEnvironment.create(environment)
+        self._topics = Topics(spec.name)
+
+    def batches(self, keys: list[int]) -> DataStream:
+        """Windows of raw samples: (key of the partition, states.batch_type())."""
+        spec = self._spec
+        self._source(
+            "samples",
+            self._topics.samples,
+            {"scan.startup.mode": f"{spec.samples.start}-offset"},
+            "pt AS PROCTIME()",
+        )
+        seconds = spec.training.batch_window_ms / 1000
+        table = self._tables.sql_query(f"""
+            SELECT ARRAY[{", ".join(map(str, keys))}][p + 1] AS k,
+                   ROW(p, o_first, o_last, n, newest_ms,
+                       CASE WHEN o_last - o_first + 1 <> n THEN os END, vs) AS batch
+            FROM (
+              SELECT p, MIN(o) AS o_first, MAX(o) AS o_last, COUNT(*) AS n, 
+                     EXTRACT(EPOCH FROM MAX(ts)) * 1000 + EXTRACT(MILLISECOND FROM MAX(ts))
+                       AS newest_ms,
+                     ARRAY_AGG(o) AS os, ARRAY_AGG(v) AS vs
+              FROM TABLE(TUMBLE(TABLE samples, DESCRIPTOR(pt), INTERVAL '{seconds}' SECOND))
+              GROUP BY window_start, window_end, p)""")
+        return self._stream(table, states.keyed(states.batch_type()), "samples")
+
+    def weights(self) -> DataStream:
+        """Weights frames, in parts, as they come: rows of bytes, parallelism 1."""
+        options = {"scan.startup.mode": "latest-offset", "scan.parallelism": "1"}
+        self._source("weights", self._topics.weights, options)
+        table = self._tables.sql_query("SELECT v FROM weights WHERE v IS NOT NULL")
+        return self._stream(table, Types.ROW([states.bytes_type()]), "weights")
+
+    def commands(self) -> DataStream:
+        """Control commands: (the sequencer's only key, states.message_type())."""
+        options = {**self._since_last_life(), "scan.parallelism": "1"}
+        self._source("control", self._topics.control, options)
+        table = self._tables.sql_query(
+            f"SELECT 0 AS k, ROW({states.COMMAND}, v) AS message FROM control WHERE v IS NOT NULL"
+        )
+        return self._stream(table, states.keyed(states.message_type()), "control")
+
+    def requests(self) -> DataStream:
+        """Prediction requests: states.request_type()."""
+        self._source("requests", self._topics.requests, self._since_last_life())
+        table = self._tables.sql_query("SELECT p, o, v FROM requests")
+        return self._stream(table, states.request_type(), "requests")
+
+    def write(self, stream: DataStream, topic: str, exactly_once: bool = False) -> None:
+        """Send a stream of bytes, or of (key, value) pairs, to ``NAME.topic``."""
+        keyed = stream.get_type() == states.keyed_bytes_type()
+        options = {
+            **self._kafka(),
+            "topic": getattr(self._topics, topic.replace("-", "_")),
+            "value.format": "raw",
+            "sink.delivery-guarantee": "exactly-once" if exactly_once else "at-least-once",
+            "properties.transaction.timeout.ms": str(_TRANSACTION_TIMEOUT_MS),
+            "properties.max.request.size": str(16 << 20),
+        }
+        if exactly_once:
+            options["sink.transactional-id-prefix"] = f"{self._spec.name}.{topic}"
+        if keyed:
+            options |= {
+                "key.format": "raw",
+                "key.fields": "k",
+                "value.fields-include": "EXCEPT_KEY",
+            }
+        else:
+            options["properties.linger.ms"] = "0"
+        self._create(f"sink_{topic.replace('-', '_')}", "k BYTES, v BYTES" if keyed else "v BYTES",
+                     options)
+        table = self._tables.from_data_stream(stream)
+        statements = self._tables.create_statement_set()
+        statements.add_insert(f"sink_{topic.replace('-', '_')}", table)
+        statements.attach_as_datastream()
+        for sink in self._environment._j_stream_execution_environment.getTransformations():
+            _identify(sink, f"{topic}-sink")
+
+    def _since_last_life(self) -> dict[str, str]:
+        """From where an earlier life of the job left off; at first, all there is."""
+        return {
+            "scan.startup.mode": "group-offsets",
+            "properties.auto.offset.reset": "earliest",
+        }
+
+    def _source(self, name: str, topic: str, options: Mapping[str, str], *columns: str) -> None:
+        metadata = (
+            "v BYTES",
+            "p INT METADATA FROM 'partition' VIRTUAL",
+            "o BIGINT METADATA FROM 'offset' VIRTUAL",
+            "ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL",
+            *columns,
+        )
+        settings = {
+            **self._kafka(),
+            "topic": topic,
+            "format": "raw",
+            "properties.group.id": f"flink_ol.{self._spec.name}.{name}",
+            "properties.isolation.level": "read_committed",
+            **options,
+        }
+        self._create(name, ", ".join(metadata), settings)
+
+    def _create(self, name: str, columns: str, options: Mapping[str, str]) -> None:
+        quoted = ", ".join(
+            f"'{key}' = '{value.replace(chr(39), chr(39) * 2)}'" for key, value in options.items()
+        )
+        self._tables.execute_sql(f"CREATE TEMPORARY TABLE {name} ({columns}) WITH ({quoted})")
+
+    def _kafka(self) -> dict[str, str]:
+        kafka = self._spec.kafka
+        return {
+            "connector": "kafka",
+            "properties.bootstrap.servers": kafka.bootstrap_servers,
+            **{f"properties.{key}": str(value) for key, value in kafka.properties.items()},
+        }
+
+    def _stream(self, table: Any, type_info: TypeInformation, role: str) -> DataStream:
+        stream = self._tables.to_append_stream(table, type_info)
+        _identify(stream._j_data_stream.getTransformation(), role)
+        return stream
+
+
+def _identify(transformation: Any, role: str) -> None:
+    """Give every operator upstream that has no id yet one made of its role and its depth.
+
+    Ids must not depend on the planner's counters: those change when another table is added, and
+    a savepoint finds an operator's state by its id alone.
+    """
+    level, depth = [transformation], 0
+    while level:
+        above = []
+        for number, operator in enumerate(level):
+            if operator.getUid() is None:
+                operator.setUid(f"{role}-{depth}-{number}")
+                above += list(operator.getInputs())
+        level, depth = above, depth + 1

@@ -1,0 +1,140 @@
+"""The job's dataflow; reads like the picture in docs/design.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyflink.common import Configuration, Types
+from pyflink.common.typeinfo import TypeInformation
+from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
+
+from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS
+from flink_ol.job.endpoints import Endpoints
+from flink_ol.job.spec import Spec
+from flink_ol.operators import states
+from flink_ol.operators.model import ModelFunction
+from flink_ol.operators.sequencer import SequencerFunction
+from flink_ol.operators.trainer import TrainerFunction
+
+MAX_PARALLELISM = 128  # fixed for the life of a job: keys and state are laid out by it
+
+
+def build(spec: Spec) -> StreamExecutionEnvironment:
+    """The environment with the whole job in it, ready to execute."""
+    environment = StreamExecutionEnvironment.get_execution_environment(configuration(spec))
+    environment.set_parallelism(spec.training.workers)
+    environment.set_max_parallelism(MAX_PARALLELISM)
+    endpoints = Endpoints(environment, spec)
+    samples_format = (spec.samples.format, spec.samples.fields)
+
+    batches = endpoints.batches(partition_keys(spec.samples.partitions))
+    updates = (
+        _keyed(batches, states.batch_type())
+        .connect(endpoints.weights().broadcast(states.newest_frame()))
+        .process(
+            TrainerFunction(spec.learning, *samples_format, spec.topics.samples),
+            states.keyed(states.message_type()),
+        )
+        .name("trainer")
+        .uid(states.TRAINER_UID)
+    )
+    intervals_ms = {
+        WEIGHTS: spec.weights.interval_ms,
+        SNAPSHOT: spec.snapshots.interval_ms,
+        METRICS: spec.metrics.interval_ms,
+    }
+    log = (
+        _keyed(updates.union(endpoints.commands()), states.message_type())
+        .process(
+            SequencerFunction(intervals_ms, spec.training.scale_rate), states.bytes_type()
+        )
+        .name("sequencer")
+        .uid(states.SEQUENCER_UID)
+        .set_parallelism(1)
+    )
+    predictions = (
+        endpoints.requests()
+        .connect(log.broadcast(states.model_log()))
+        .process(
+            ModelFunction(
+                spec.learning, *samples_format, spec.name, spec.hash, spec.snapshots.keep
+            ),
+            states.bytes_type(),
+        )
+        .name("model")
+        .uid(states.MODEL_UID)
+    )
+    endpoints.write(predictions, "predictions")
+    endpoints.write(predictions.get_side_output(states.weights()), "weights")
+    endpoints.write(predictions.get_side_output(states.metrics()), "metrics")
+    endpoints.write(
+        predictions.get_side_output(states.snapshots()), "snapshots", exactly_once=True
+    )
+    endpoints.write(updates.get_side_output(states.dead_letters()), "dead-letters")
+    return environment
+
+
+def configuration(spec: Spec) -> Configuration:
+    """Flink's settings for the job; the cluster's own hold for everything not named here."""
+    settings = {
+        "pipeline.name": spec.name,
+        "python.execution-mode": "process",
+        # paid at every Python hop, three times from a sample to the weights that know it
+        "python.fn-execution.bundle.time": "10",
+        # bounds how long a checkpoint waits for a bundle to end
+        "python.fn-execution.bundle.size": "1000",
+        # the default of 100 ms is paid at every exchange
+        "execution.buffer-timeout.interval": "5 ms",
+        "execution.checkpointing.interval": f"{spec.checkpoints.interval_ms} ms",
+        "execution.checkpointing.min-pause": f"{spec.checkpoints.interval_ms // 2} ms",
+        "execution.checkpointing.mode": "EXACTLY_ONCE",
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        "execution.checkpointing.tolerable-failed-checkpoints": "3",
+        "restart-strategy.type": "exponential-delay",
+        "restart-strategy.exponential-delay.initial-backoff": "1 s",
+        "restart-strategy.exponential-delay.max-backoff": "30 s",
+        # the default never gives up: a fault that comes back at once would loop for ever
+        "restart-strategy.exponential-delay.attempts-before-reset-backoff": "20",
+        "restart-strategy.exponential-delay.reset-backoff-threshold": "5 min",
+    }
+    if spec.checkpoints.directory is not None:
+        settings["execution.checkpointing.dir"] = spec.checkpoints.directory
+    result = Configuration()
+    for key, value in settings.items():
+        result.set_string(key, value)
+    return result
+
+
+def partition_keys(partitions: int) -> list[int]:
+    """A key for each partition, so that partition i lands in key group (i + 1/2) / n of the range.
+
+    Hashed as they are, few partitions land unevenly; so chosen, every parallelism gets its share.
+    """
+    wanted = {
+        partition: (2 * partition + 1) * MAX_PARALLELISM // (2 * partitions)
+        for partition in range(partitions)
+    }
+    jvm = get_gateway().jvm
+    groups = jvm.org.apache.flink.runtime.state.KeyGroupRangeAssignment
+    row = jvm.org.apache.flink.types.Row(1)
+    found: dict[int, list[int]] = {group: [] for group in wanted.values()}
+    needed = {group: list(wanted.values()).count(group) for group in found}
+    key = 0
+    while any(len(found[group]) < needed[group] for group in found):
+        row.setField(0, key)
+        group = groups.assignToKeyGroup(row, MAX_PARALLELISM)
+        if group in found and len(found[group]) < needed[group]:
+            found[group].append(key)
+        key += 1
+    return [found[wanted[partition]].pop(0) for partition in range(partitions)]
+
+
+def _keyed(stream: DataStream, value_type: TypeInformation) -> KeyedStream:
+    """Key a stream that already carries (key, value) rows.
+
+    ``DataStream.key_by`` would send every element through a Python operator of its own first.
+    """
+    selector: Any = get_gateway().jvm.KeyByKeySelector()
+    key_type = Types.ROW([Types.INT()]).get_java_type_info()
+    return KeyedStream(stream._j_data_stream.keyBy(selector, key_type), value_type, stream)

@@ -1,0 +1,1 @@
+"""Thin PyFlink functions around the core's state machines: decode, handle, encode, store."""

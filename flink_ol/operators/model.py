@@ -1,0 +1,109 @@
+"""The model's Flink function: log entries as broadcast input, requests spread over subtasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyflink.common import Row
+from pyflink.datastream import BroadcastProcessFunction, RuntimeContext
+
+from flink_ol.core.config import Learning
+from flink_ol.core.evaluation import metrics
+from flink_ol.core.learner import Learner
+from flink_ol.core.model import (
+    Effect,
+    EntryArrived,
+    Model,
+    ModelState,
+    PublishMetrics,
+    PublishSnapshot,
+    PublishWeights,
+    RequestArrived,
+)
+from flink_ol.operators import states
+from flink_ol.operators.model_log import ModelLog
+from flink_ol.wire.entries import decode_entry
+from flink_ol.wire.formats import sample_format
+from flink_ol.wire.frames import encode_frame
+from flink_ol.wire.metrics import encode_metrics
+from flink_ol.wire.model_file import decode_snapshot, encode_snapshot, snapshot_key
+from flink_ol.wire.parts import split
+from flink_ol.wire.predictions import encode_answer
+
+
+class ModelFunction(BroadcastProcessFunction):  # type: ignore[misc]
+    """Requests in, predictions out; weights, snapshots and metrics on the side."""
+
+    def __init__(
+        self,
+        learning: Learning,
+        format_name: str,
+        fields: Any,
+        job: str,
+        spec_hash: str,
+        snapshots_kept: int,
+    ) -> None:
+        self._learning = learning
+        self._format_name, self._fields = format_name, fields
+        self._job, self._spec_hash = job, spec_hash
+        self._snapshots_kept = snapshots_kept
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self._decoder = sample_format(self._format_name, self._fields, self._learning)
+        publishes = runtime_context.get_index_of_this_subtask() == 0
+        self._model = Model(
+            Learner(self._learning), self._job, self._spec_hash, publishes, self._snapshots_kept
+        )
+        self._state: ModelState | None = None
+        self._log = ModelLog()
+        self._descriptor = states.model_log()
+        self._weights, self._metrics = states.weights(), states.metrics()
+        self._snapshots = states.snapshots()
+
+    def process_element(self, value: Row, ctx: Any) -> Iterator[Any]:
+        state = self._restored(ctx)
+        partition, offset, payload = value
+        request = self._decoder.decode_request(payload, partition, offset)
+        for effect in self._model.handle(state, RequestArrived(request)):
+            yield encode_answer(effect, self._decoder.labels)
+
+    def process_broadcast_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
+        state = self._restored(ctx)
+        for effect in self._model.handle(state, EntryArrived(decode_entry(value))):
+            yield from self._publish(effect)
+        self._log.append(
+            ctx.get_broadcast_state(self._descriptor), value, lambda: self._encoded(state)
+        )
+
+    def _publish(self, effect: Effect) -> Iterator[Any]:
+        if isinstance(effect, PublishWeights):
+            for part in split(encode_frame(effect.frame)):
+                yield self._weights, part
+        elif isinstance(effect, PublishMetrics):
+            yield self._metrics, encode_metrics(effect, self._job, self._learning)
+        elif isinstance(effect, PublishSnapshot):
+            snapshot = effect.snapshot
+            encoded = encode_snapshot(snapshot, metrics(snapshot.sums, self._learning))
+            version = snapshot.frame.version
+            parts = list(split(encoded))
+            for number, part in enumerate(parts):
+                yield self._snapshots, Row(snapshot_key(version, number), part)
+            for expired in effect.expired:
+                for number in range(len(parts)):  # models grow: an older one has no more parts
+                    yield self._snapshots, Row(snapshot_key(expired, number), None)
+
+    def _restored(self, ctx: Any) -> ModelState:
+        """At the first element of this life: the model of the checkpoint, or version 0."""
+        if self._state is None:
+            base, entries = self._log.restore(ctx.get_broadcast_state(self._descriptor))
+            state = self._model.initial()
+            if base is not None:
+                state = self._model.restored(decode_snapshot(base))
+            for entry in entries:
+                self._model.handle(state, EntryArrived(decode_entry(entry)))
+            self._state = state
+        return self._state
+
+    def _encoded(self, state: ModelState) -> bytes:
+        return encode_snapshot(self._model.snapshot(state, 0), {})

@@ -1,0 +1,103 @@
+"""The one table of the job's states, streams and operator ids.
+
+Names here are part of every savepoint: a renamed state is a lost state. Descriptors and tags are
+built inside functions because they hold Java types, which need a running gateway.
+"""
+
+from __future__ import annotations
+
+from pyflink.common import Types
+from pyflink.common.typeinfo import TypeInformation
+from pyflink.datastream import OutputTag
+from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
+
+TRAINER_UID = "trainer"
+SEQUENCER_UID = "sequencer"
+MODEL_UID = "model"
+
+# kinds of the messages to the sequencer
+UPDATE, HELLO, COMMAND = 0, 1, 2
+
+
+def bytes_type() -> TypeInformation:
+    return Types.PRIMITIVE_ARRAY(Types.BYTE())
+
+
+def batch_type() -> TypeInformation:
+    """One window's records of one partition.
+
+    partition, first offset, last offset, records, newest Kafka timestamp in milliseconds, the
+    offsets themselves where they have gaps (else null), payloads in offset order.
+    """
+    return Types.ROW(
+        [
+            Types.INT(),
+            Types.LONG(),
+            Types.LONG(),
+            Types.LONG(),
+            Types.LONG(),
+            Types.OBJECT_ARRAY(Types.LONG()),
+            Types.OBJECT_ARRAY(bytes_type()),
+        ]
+    )
+
+
+def message_type() -> TypeInformation:
+    """A message to the sequencer: its kind and its bytes."""
+    return Types.ROW([Types.INT(), bytes_type()])
+
+
+def request_type() -> TypeInformation:
+    """A prediction request: partition, offset, payload (null: a tombstone)."""
+    return Types.ROW([Types.INT(), Types.LONG(), bytes_type()])
+
+
+def keyed(value_type: TypeInformation) -> TypeInformation:
+    """What a keyed stream carries: the key beside the value."""
+    return Types.ROW([Types.INT(), value_type])
+
+
+def keyed_bytes_type() -> TypeInformation:
+    """A keyed Kafka record: key and value, the value null for a tombstone."""
+    return Types.ROW([bytes_type(), bytes_type()])
+
+
+def newest_frame() -> MapStateDescriptor:
+    """Trainer, broadcast: the newest accepted weights frame."""
+    return MapStateDescriptor("newest-frame", Types.LONG(), bytes_type())
+
+
+def partition_progress() -> ValueStateDescriptor:
+    """Trainer, keyed by partition: last sequence number and label."""
+    return ValueStateDescriptor("partition-progress", bytes_type())
+
+
+def pending_updates() -> MapStateDescriptor:
+    """Trainer, keyed by partition: updates not yet seen in a frame, by sequence number."""
+    return MapStateDescriptor("pending-updates", Types.LONG(), bytes_type())
+
+
+def sequencer_state() -> ValueStateDescriptor:
+    """Sequencer, under its only key."""
+    return ValueStateDescriptor("sequencer", bytes_type())
+
+
+def model_log() -> MapStateDescriptor:
+    """Model, broadcast: a base snapshot and the entries since, see operators.model_log."""
+    return MapStateDescriptor("model-log", Types.LONG(), bytes_type())
+
+
+def dead_letters() -> OutputTag:
+    return OutputTag("dead-letters", bytes_type())
+
+
+def weights() -> OutputTag:
+    return OutputTag("weights", bytes_type())
+
+
+def snapshots() -> OutputTag:
+    return OutputTag("snapshots", keyed_bytes_type())
+
+
+def metrics() -> OutputTag:
+    return OutputTag("metrics", bytes_type())

@@ -1,0 +1,132 @@
+"""The trainer's Flink function: keyed by input partition, with the weights as broadcast input."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from pyflink.common import Row
+from pyflink.datastream import KeyedBroadcastProcessFunction, RuntimeContext
+
+from flink_ol.core.config import Learning
+from flink_ol.core.learner import Learner
+from flink_ol.core.messages import Worker
+from flink_ol.core.samples import Rejection
+from flink_ol.core.trainer import (
+    BatchArrived,
+    DeadLetter,
+    ForgetUpdates,
+    FrameArrived,
+    FrameRestored,
+    PartitionRestored,
+    Progress,
+    SayHello,
+    SendUpdate,
+    Trainer,
+)
+from flink_ol.operators import states
+from flink_ol.wire.dead_letters import encode_dead_letter
+from flink_ol.wire.formats import SampleFormat, sample_format
+from flink_ol.wire.frames import decode_frame, peek_frame
+from flink_ol.wire.parts import Assembler
+from flink_ol.wire.operator_state import decode_progress, encode_progress
+from flink_ol.wire.updates import decode_update, encode_hello, encode_update
+
+_ONLY = 0  # the one key of the broadcast state, and of the sequencer's stream
+
+
+class TrainerFunction(KeyedBroadcastProcessFunction):  # type: ignore[misc]
+    """Batches in, updates out; dead letters on the side."""
+
+    def __init__(self, learning: Learning, format_name: str, fields: Any, topic: str) -> None:
+        """``fields``: the format's settings; ``topic``: of the samples, for dead letters."""
+        self._learning = learning
+        self._format_name, self._fields = format_name, fields
+        self._topic = topic
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        self._decoder: SampleFormat = sample_format(
+            self._format_name, self._fields, self._learning
+        )
+        worker = Worker(runtime_context.get_index_of_this_subtask(), secrets.randbits(63))
+        self._trainer = Trainer(Learner(self._learning))
+        self._state = self._trainer.initial(worker)
+        self._assembler = Assembler()
+        self._frame_restored = False
+        self._progress = runtime_context.get_state(states.partition_progress())
+        self._pending = runtime_context.get_map_state(states.pending_updates())
+        self._frame_descriptor = states.newest_frame()
+        self._dead_letters = states.dead_letters()
+        group = runtime_context.get_metrics_group()
+        group.gauge("ghost_frames", lambda: self._state.ghosts)
+        group.gauge("stale_frames", lambda: self._state.stale)
+        group.gauge("pending_updates", lambda: len(self._state.pending))
+
+    def process_element(self, value: Row, ctx: Any) -> Iterator[Any]:
+        self._restore_frame(ctx)
+        partition, first, last, count, newest_ms, offsets, payloads = value
+        if partition not in self._state.progress:
+            self._restore_partition(partition)
+        numbers = (
+            np.arange(first, last + 1, dtype=np.int64)
+            if last - first + 1 == count
+            else np.array(offsets, np.int64)
+        )
+        samples, rejections = self._decoder.decode(payloads, numbers)
+        batch = BatchArrived(partition, samples, rejections, newest_ms)
+        for effect in self._trainer.handle(self._state, batch):
+            if isinstance(effect, SendUpdate):
+                update = encode_update(effect.update)
+                self._pending.put(effect.update.sequence, update)
+                self._progress.update(encode_progress(effect.progress))
+                yield Row(_ONLY, Row(states.UPDATE, update))
+            elif isinstance(effect, DeadLetter):
+                yield self._dead_letters, self._dead_letter(effect, numbers, payloads)
+            elif isinstance(effect, ForgetUpdates):
+                for sequence in effect.sequences:
+                    self._pending.remove(sequence)
+            elif isinstance(effect, SayHello):
+                yield Row(_ONLY, Row(states.HELLO, encode_hello(effect.hello)))
+
+    def process_broadcast_element(self, value: Row, ctx: Any) -> Iterator[Any]:
+        stored = ctx.get_broadcast_state(self._frame_descriptor)
+        self._restore_frame(ctx)
+        message = self._assembler.add(value[0])
+        if message is None:
+            return iter(())
+        version, workers = peek_frame(message)
+        if self._state.worker not in workers:
+            self._state.ghosts += 1
+        elif version <= self._state.version:
+            self._state.stale += 1
+        else:
+            self._trainer.handle(self._state, FrameArrived(decode_frame(message)))
+            stored.put(_ONLY, message)
+        return iter(())
+
+    def _restore_frame(self, ctx: Any) -> None:
+        """At the first element of this life: the frame of the checkpoint, if there is one."""
+        if self._frame_restored:
+            return
+        self._frame_restored = True
+        message = ctx.get_broadcast_state(self._frame_descriptor).get(_ONLY)
+        if message is not None:
+            self._trainer.handle(self._state, FrameRestored(decode_frame(message)))
+
+    def _restore_partition(self, partition: int) -> None:
+        """At the first batch of a partition in this life: where the checkpoint left it."""
+        stored = self._progress.value()
+        progress = Progress() if stored is None else decode_progress(stored)
+        pending = [decode_update(update) for update in self._pending.values()]
+        self._trainer.handle(self._state, PartitionRestored(partition, progress, pending))
+
+    def _dead_letter(
+        self, effect: DeadLetter, offsets: np.ndarray, payloads: list[bytes | None]
+    ) -> bytes:
+        rejection: Rejection = effect.rejection
+        payload = payloads[int(np.searchsorted(offsets, rejection.offset))]
+        return encode_dead_letter(
+            self._topic, effect.partition, rejection.offset, rejection.reason, payload
+        )

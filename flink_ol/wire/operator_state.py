@@ -1,0 +1,66 @@
+"""Small values of the operators' state: JSON with a format number.
+
+Progress:   {"format": 1, "sequence": n, "label": x or null}
+Sequencer:  {"format": 1, "version": [epoch, number], "parts": {worker: samples},
+             "sequences": {partition: n}, "published_ms": {kind: ms}, "owed": [kind, ...]}
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import orjson
+
+from flink_ol.core.messages import Version
+from flink_ol.core.sequencer import SequencerState
+from flink_ol.core.trainer import Progress
+from flink_ol.wire.errors import WireError
+
+_FORMAT = 1
+
+
+def encode_progress(progress: Progress) -> bytes:
+    label = None if math.isnan(progress.label) else progress.label
+    return orjson.dumps({"format": _FORMAT, "sequence": progress.sequence, "label": label})
+
+
+def decode_progress(stored: bytes) -> Progress:
+    fields = _fields(stored, "the progress of a partition")
+    label = math.nan if fields["label"] is None else float(fields["label"])
+    return Progress(int(fields["sequence"]), label)
+
+
+def encode_sequencer_state(state: SequencerState) -> bytes:
+    """What survives a restart; workers and timers belong to one life."""
+    return orjson.dumps(
+        {
+            "format": _FORMAT,
+            "version": list(state.version),
+            "parts": {str(worker): part for worker, part in state.parts.items()},
+            "sequences": {str(key): value for key, value in state.sequences.items()},
+            "published_ms": state.published_ms,
+            "owed": sorted(state.owed),
+        }
+    )
+
+
+def decode_sequencer_state(stored: bytes) -> SequencerState:
+    fields = _fields(stored, "the sequencer")
+    return SequencerState(
+        version=Version(*fields["version"]),
+        parts={int(worker): float(part) for worker, part in fields["parts"].items()},
+        sequences={int(key): int(value) for key, value in fields["sequences"].items()},
+        published_ms=fields["published_ms"],
+        owed=set(fields["owed"]),
+    )
+
+
+def _fields(stored: bytes, what: str) -> Any:
+    fields = orjson.loads(stored)
+    if fields.get("format") != _FORMAT:
+        raise WireError(
+            f"the stored state of {what} has format {fields.get('format')}, this version of "
+            f"flink_ol knows {_FORMAT}: restore it with the version that wrote it"
+        )
+    return fields
