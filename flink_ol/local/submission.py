@@ -19,9 +19,12 @@ def environment(files: FlinkFolder, java: Java) -> dict[str, str]:
     """Variables for a Python child that submits by PyFlink itself (`env.execute_async()`).
 
     The child's `StreamExecutionEnvironment.get_execution_environment()` is the cluster: the
-    settings say `execution.target: remote`, and Java, the connector and flink-python are found.
+    settings and SUBMIT_ARGS say so, and Java, the connector and flink-python are found. Close its
+    standard input or let it end: the JVM that PyFlink starts for it ends with it.
     """
     return cluster.environment(files, java) | {
+        # Without it PyFlink runs the job in its own gateway process, whatever the settings say.
+        "SUBMIT_ARGS": "remote",
         # The client's JVM builds one job graph and ends: small, and compiled only lightly.
         "JVM_ARGS": "-Xmx384m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData",
     }
