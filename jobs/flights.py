@@ -20,10 +20,10 @@ import importlib.util
 import io
 import sys
 import zipfile
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import orjson
 
@@ -31,15 +31,13 @@ LATE_MINUTES = 15
 WEATHER = ("temp", "humid", "wind_speed", "precip", "pressure", "visib")
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MISSING = "NA"
-# New York's clock was this far behind UTC in 2013: summer time from March 10 to November 3, the
-# changes being at 2 a.m., that is at 7 and 6 o'clock UTC.
-_SUMMER = (datetime(2013, 3, 10, 7, tzinfo=UTC), datetime(2013, 11, 3, 6, tzinfo=UTC))
+_NEW_YORK = ZoneInfo("America/New_York")
 
 
 class Flights(NamedTuple):
     """The stream, and how many flights of the year are not in it."""
 
-    samples: list[dict[str, Any]]  # {"id", "t": departure in ms, "x": features, "y": late or not}
+    samples: list[bytes]  # JSON: {"id", "t": departure in ms, "x": features, "y": late or not}
     cancelled: int
     diverted: int
 
@@ -48,7 +46,7 @@ def read() -> Flights:
     """All flights of the year, in order of actual departure (ties: order of the package)."""
     data = _data_folder()
     weather = _read_weather(data / "weather.csv")
-    departures: list[tuple[datetime, dict[str, Any]]] = []
+    departures: list[tuple[datetime, bytes]] = []
     cancelled = diverted = 0
     with zipfile.ZipFile(data / "flights.csv.zip") as archive, archive.open("flights.csv") as raw:
         for row in csv.DictReader(io.TextIOWrapper(raw, "utf-8", newline="")):
@@ -57,7 +55,8 @@ def read() -> Flights:
             elif row["arr_delay"] == _MISSING:
                 diverted += 1
             else:
-                departures.append(_sample(row, weather))
+                departure, sample = _sample(row, weather)
+                departures.append((departure, orjson.dumps(sample)))
     departures.sort(key=lambda departure: departure[0])
     return Flights([sample for _, sample in departures], cancelled, diverted)
 
@@ -75,7 +74,7 @@ def _sample(
 ) -> tuple[datetime, dict[str, Any]]:
     scheduled = datetime.fromisoformat(row["time_hour"]) + timedelta(minutes=int(row["minute"]))
     departure = scheduled + timedelta(minutes=int(row["dep_delay"]))
-    local = departure - timedelta(hours=4 if _SUMMER[0] <= departure < _SUMMER[1] else 5)
+    local = departure.astimezone(_NEW_YORK)
     hour = departure.replace(minute=0)
     features: dict[str, Any] = {
         "carrier": row["carrier"],
@@ -107,16 +106,10 @@ def _read_weather(path: Path) -> dict[tuple[str, datetime], dict[str, float]]:
         }
 
 
-def lines(samples: list[dict[str, Any]]) -> Iterator[bytes]:
-    """The samples as JSON, one a line."""
-    for sample in samples:
-        yield orjson.dumps(sample, option=orjson.OPT_APPEND_NEWLINE)
-
-
 if __name__ == "__main__":
     flights = read()
-    for line in lines(flights.samples):
-        sys.stdout.buffer.write(line)
+    for line in flights.samples:
+        sys.stdout.buffer.write(line + b"\n")
     print(
         f"{len(flights.samples)} flights; left out: {flights.cancelled} cancelled, "
         f"{flights.diverted} diverted",
