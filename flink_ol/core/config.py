@@ -1,0 +1,112 @@
+"""What is to be learned and how: the part of the specification that the core knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Le
+
+from flink_ol.core.families import LinearModel, Model
+from flink_ol.core.fields import ConfigError, Section
+from flink_ol.core.optimizers import AdaGrad, Ftrl, Optimizer, Sgd
+from flink_ol.core.optimizers.schedules import (
+    Constant,
+    Cosine,
+    Exponential,
+    InverseScaling,
+    Schedule,
+    Step,
+)
+
+Task = Literal["binary", "multiclass", "regression"]
+Classes = Annotated[int, Ge(2)] | tuple[int | str, ...] | None
+
+_MOST_CLASSES = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features(Section):
+    """How named values become numbers."""
+
+    scale: Literal["standard", "none"] = "standard"
+    """standard: numbers minus their running mean, divided by their running deviation."""
+    intercept: bool = True
+    """Whether the model has one weight that belongs to no feature."""
+    hash_bits: Annotated[int, Ge(1), Le(30)] | None = None
+    """Features are told apart by this many bits of their name's hash; null: by all 64."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learning(Section):
+    """A learning task with everything that decides what comes out."""
+
+    task: Task
+    """What the label is."""
+    classes: Classes = None
+    """Binary: two labels, negative first. Multiclass: a number, or the labels."""
+    model: Model = field(default_factory=LinearModel)
+    """The family of functions to learn from."""
+    features: Features = field(default_factory=Features)
+    """How named values become numbers."""
+    optimizer: Optimizer = field(default_factory=Sgd)
+    """How a gradient becomes a step."""
+    seed: Annotated[int, Ge(0)] = 0
+    """Of everything random."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_classes(self.task, self.classes)
+
+    @property
+    def outputs(self) -> int:
+        """How many raw scores the model gives: one, or one per class."""
+        return self.class_count if self.task == "multiclass" else 1
+
+    @property
+    def class_count(self) -> int:
+        """Two for binary tasks, 0 for regression."""
+        if self.task != "multiclass":
+            return 2 if self.task == "binary" else 0
+        return self.classes if isinstance(self.classes, int) else len(self.classes or ())
+
+
+def check_classes(task: Task, classes: Classes) -> None:
+    """ConfigError unless ``classes`` suits ``task``."""
+    if task == "regression":
+        if classes is not None:
+            raise ConfigError("classes", classes, "null: regression has none")
+    elif task == "binary":
+        if classes is not None and not (isinstance(classes, tuple) and len(classes) == 2):
+            raise ConfigError("classes", classes, "null or two labels, negative first")
+    elif classes is None:
+        raise ConfigError("classes", None, "a number or a list of labels: multiclass needs them")
+    elif isinstance(classes, tuple) and len(classes) < 2:
+        raise ConfigError("classes", classes, "at least two labels")
+    if isinstance(classes, tuple) and len(set(map(str, classes))) < len(classes):
+        raise ConfigError("classes", classes, "labels that all differ")
+    count = len(classes) if isinstance(classes, tuple) else classes or 0
+    if count > _MOST_CLASSES:
+        raise ConfigError("classes", count, f"at most {_MOST_CLASSES} classes")
+
+
+__all__ = [
+    "AdaGrad",
+    "Classes",
+    "ConfigError",
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "Features",
+    "Ftrl",
+    "InverseScaling",
+    "Learning",
+    "LinearModel",
+    "Model",
+    "Optimizer",
+    "Schedule",
+    "Sgd",
+    "Step",
+    "Task",
+    "check_classes",
+]

@@ -1,0 +1,1 @@
+"""From named values to numbers: keys by hashing, running standardisation."""

@@ -1,0 +1,58 @@
+"""AdaGrad: every coordinate's rate falls with the squares of its own gradients.
+
+Duchi, Hazan, Singer 2011; with eps inside the root, as River has it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from annotated_types import Ge, Gt
+
+from flink_ol.core.compiled import njit
+from flink_ol.core.fields import Section
+from flink_ol.core.optimizers.kind import Kind
+
+CODE = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaGrad(Section):
+    """Per-coordinate rates from the sums of squared gradients."""
+
+    name: Literal["adagrad"] = "adagrad"
+    learning_rate: Annotated[float, Gt(0)] = 0.1
+    """Rate of the weights before it falls."""
+    intercept_learning_rate: Annotated[float, Ge(0)] = 0.01
+    """Rate of the intercept: plain gradient descent, constant."""
+    eps: Annotated[float, Gt(0)] = 1e-8
+    """Added to the squares inside the root."""
+
+    def kind(self) -> Kind:
+        """What the kernels and the state need to know: squares add over disjoint samples."""
+        return Kind(
+            code=CODE,
+            parameters=(self.eps,),
+            learning_rate=self.learning_rate,
+            intercept_rate=self.intercept_learning_rate,
+            accumulators=(("squares", "sum"),),
+        )
+
+
+@njit
+def step(
+    parameters: np.ndarray,
+    weights: np.ndarray,
+    squares: np.ndarray,
+    slot: int,
+    output: int,
+    gradient: float,
+    rate: float,
+) -> None:
+    """One coordinate's step; ``weights`` and ``squares`` (slots, outputs) float64 in place."""
+    total = squares[slot, output] + gradient * gradient
+    squares[slot, output] = total
+    weights[slot, output] -= rate * gradient / math.sqrt(total + parameters[0])

@@ -1,0 +1,19 @@
+"""What an optimizer tells the kernels and the state about itself."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """One optimizer with its settings, in the form the compiled loops take."""
+
+    code: int  # of the switch in core.optimizers
+    parameters: tuple[float, ...]  # its own, at most core.optimizers.PARAMETERS
+    learning_rate: float = 1.0
+    intercept_rate: float | None = 0.01  # None: the intercept is a coordinate like the weights
+    scales_with_workers: bool = False  # whether rate_scale multiplies its rates
+    schedule: tuple[int, tuple[float, ...]] = (0, ())  # code and parameters of schedules.factor
+    warm_up: int = 0  # samples
+    accumulators: tuple[tuple[str, str], ...] = ()  # at most two (name, merge rule)
+    derived: bool = False  # weights follow from the accumulators alone
