@@ -195,6 +195,16 @@ class Stack:
             members=members,
         )
 
+    @property
+    def bootstrap_servers(self) -> str:
+        """The broker's address, HOST:PORT."""
+        return self._record().bootstrap_servers
+
+    @property
+    def rest_url(self) -> str:
+        """Flink's REST address, http://HOST:PORT."""
+        return self._record().rest_url
+
     # ---- jobs
 
     def submit_environment(self) -> dict[str, str]:
