@@ -1,0 +1,108 @@
+"""Reading newline-delimited records from a file, a gzip file or standard input."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from flink_ol.app.errors import UsageError
+
+STANDARD_INPUT = "-"
+_GZIP_MAGIC = b"\x1f\x8b"
+_BLOCK_BYTES = 1 << 20
+
+
+class Records:
+    """The lines of one input, with how far reading has come.
+
+    ``total`` and ``position`` are bytes of the file as it lies on the disk (compressed, if it is);
+    ``total`` is None where it cannot be known. A gzip file is known by its first bytes, not by its
+    name. Blank lines are left out, line ends are cut off.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.name = "standard input" if source == STANDARD_INPUT else source
+        self._raw = _open(source)
+        self._buffered = io.BufferedReader(self._raw, _BLOCK_BYTES)
+        self.total = _size(self._raw)
+
+    @property
+    def position(self) -> int:
+        """Bytes read so far, read-ahead included."""
+        return self._raw.tell() if self.total is not None else 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for block in self.blocks(1):
+            yield from block
+
+    def blocks(self, size: int = 4096) -> Iterator[list[bytes]]:
+        """The lines in lists of at most ``size``, in order."""
+        try:
+            yield from _blocks(self._decompressed(), size)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise UsageError(
+                f"{self.name}: the gzip data are damaged or cut off ({error}); check with `gzip -t`"
+            ) from error
+
+    def _decompressed(self) -> io.BufferedIOBase:
+        if self._buffered.peek(2)[:2] == _GZIP_MAGIC:
+            return gzip.GzipFile(fileobj=self._buffered)
+        return self._buffered
+
+    def close(self) -> None:
+        """Let go of the file; standard input itself stays open."""
+        self._buffered.close()
+
+    def __enter__(self) -> Records:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _open(source: str) -> io.FileIO:
+    if source == STANDARD_INPUT:
+        return io.FileIO(sys.stdin.fileno(), closefd=False)
+    path = Path(source)
+    if path.is_dir():
+        raise UsageError(f"{source} is a folder: give a file of newline-delimited records, or -")
+    try:
+        return io.FileIO(path)
+    except FileNotFoundError:
+        raise UsageError(
+            f"{source} does not exist: give a file of records, or - for standard input"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{source} cannot be read: {error.strerror}") from error
+
+
+def _size(raw: io.FileIO) -> int | None:
+    with contextlib.suppress(OSError):
+        if raw.seekable():
+            return os.fstat(raw.fileno()).st_size
+    return None
+
+
+def _blocks(stream: io.BufferedIOBase, size: int) -> Iterator[list[bytes]]:
+    """Cut at newlines; a list is handed on when it has ``size`` lines or the input pauses.
+
+    ``read1`` gives what is there, so that lines typed or piped in slowly do not wait for others.
+    """
+    lines: list[bytes] = []
+    rest = b""
+    while chunk := stream.read1(_BLOCK_BYTES):
+        parts = (rest + chunk).split(b"\n")
+        rest = parts.pop()
+        lines += [line for part in parts if (line := part.strip())]
+        for start in range(0, len(lines), size):
+            yield lines[start : start + size]
+        lines = []
+    if last := rest.strip():
+        yield [last]

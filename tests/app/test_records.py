@@ -1,0 +1,96 @@
+"""Reading records: files, gzip files and standard input give the same lines."""
+
+from __future__ import annotations
+
+import gzip
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flink_ol.app.errors import UsageError
+from flink_ol.app.records import Records
+
+_LINES = [b'{"x":1}', "ü".encode(), b"last"]
+
+
+def _read(source: Path) -> list[bytes]:
+    with Records(str(source)) as records:
+        return list(records)
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\n\n \n"])
+def test_line_ends_and_blank_lines_are_no_records(tmp_path: Path, end: bytes) -> None:
+    (tmp_path / "f").write_bytes(end.join(_LINES))
+    assert _read(tmp_path / "f") == _LINES
+
+
+def test_a_gzip_file_is_known_by_its_content(tmp_path: Path) -> None:
+    (tmp_path / "f.ndjson").write_bytes(gzip.compress(b"\n".join(_LINES)))
+    (tmp_path / "plain.gz").write_bytes(b"\n".join(_LINES))
+    assert _read(tmp_path / "f.ndjson") == _read(tmp_path / "plain.gz") == _LINES
+
+
+def test_joined_gzip_members_are_read_to_the_end(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(gzip.compress(b"a\nb\n") + gzip.compress(b"c\n"))
+    assert _read(tmp_path / "f") == [b"a", b"b", b"c"]
+
+
+@given(lines=st.lists(st.binary(min_size=1, max_size=9).map(bytes.hex), max_size=30))
+def test_blocks_hold_every_line_in_order(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
+) -> None:
+    path = tmp_path_factory.mktemp("records") / "f"
+    path.write_text("\n".join(lines))
+    with Records(str(path)) as records:
+        blocks = list(records.blocks(4))
+    assert [line.decode() for block in blocks for line in block] == lines
+    assert all(0 < len(block) <= 4 for block in blocks)
+
+
+def test_lines_longer_than_a_read_are_whole(tmp_path: Path) -> None:
+    long = [b"a" * 3_000_000, b"b" * 1_500_000]
+    (tmp_path / "f").write_bytes(b"\n".join(long))
+    assert _read(tmp_path / "f") == long
+
+
+def test_standard_input_is_read_as_it_comes() -> None:
+    code = (
+        "from flink_ol.app.records import Records\n"
+        "for line in Records('-'): print(line.decode(), flush=True)"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        for line in (b"first\n", b"second\n"):
+            child.stdin.write(line)
+            child.stdin.flush()
+            assert child.stdout.readline() == line  # before the input has ended
+        child.stdin.close()
+        assert child.wait(10) == 0
+
+
+def test_position_reaches_the_total(tmp_path: Path) -> None:
+    (tmp_path / "f").write_bytes(gzip.compress(b"line\n" * 100_000))
+    with Records(str(tmp_path / "f")) as records:
+        assert records.total == (tmp_path / "f").stat().st_size
+        assert len(list(records)) == 100_000
+        assert records.position == records.total
+
+
+def test_what_cannot_be_read_is_a_wrong_call(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="absent does not exist"):
+        Records(str(tmp_path / "absent"))
+    with pytest.raises(UsageError, match="is a folder"):
+        Records(str(tmp_path))
+    whole = gzip.compress(b"line\n" * 1000)
+    (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UsageError, match="damaged or cut off"):
+        _read(tmp_path / "cut")
+    (tmp_path / "bad").write_bytes(whole[:12] + b"\xff" * 20 + whole[32:])
+    with pytest.raises(UsageError, match="damaged or cut off"):
+        _read(tmp_path / "bad")
