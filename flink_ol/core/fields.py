@@ -60,7 +60,8 @@ class Section:
     }
 
     def __post_init__(self) -> None:
-        for name, kind in _hints(type(self)).items():
+        cls: Any = type(self)  # the checker does not believe that classes can be hashed
+        for name, kind in _hints(cls).items():
             object.__setattr__(self, name, _read(kind, getattr(self, name), name))
 
     def to_json(self) -> dict[str, Any]:
@@ -74,9 +75,13 @@ class Section:
 
 
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
+def _hints(cls: Any) -> dict[str, Any]:
     hints = typing.get_type_hints(cls, include_extras=True)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    return {field.name: hints[field.name] for field in _fields(cls)}
+
+
+def _fields(cls: Any) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(cls)
 
 
 def _tag(member: type, key: str) -> Any:
@@ -85,7 +90,7 @@ def _tag(member: type, key: str) -> Any:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Section):
-        fields = dataclasses.fields(value)  # type: ignore[arg-type]
+        fields = _fields(type(value))
         return {field.name: _plain(getattr(value, field.name)) for field in fields}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
@@ -99,7 +104,7 @@ def _read_section(cls: type, value: Any, key: str) -> Any:
     for name in value:
         if name not in names:
             raise ConfigError(_join(key, name), value[name], f"one of the keys {', '.join(names)}")
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+    for field in _fields(cls):
         required = field.default is field.default_factory is dataclasses.MISSING
         if required and field.name not in value:
             raise ConfigError(_join(key, field.name), None, "a value: it has no default")

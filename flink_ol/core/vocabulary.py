@@ -16,7 +16,7 @@ _MULTIPLIER = np.int64(-7046029254386353131)  # 2^64 / golden ratio, odd: Fibona
 
 @njit
 def _position(key: int, shift: int) -> int:
-    return np.int64(np.uint64(key * _MULTIPLIER) >> np.uint64(shift))
+    return np.int64(np.uint64(key * _MULTIPLIER) >> np.uint64(shift))  # type: ignore[return-value]
 
 
 @njit
@@ -50,6 +50,11 @@ def _insert(
     return size, len(keys)
 
 
+def _writable(keys: np.ndarray) -> np.ndarray:
+    """``keys`` as the type that the loops are compiled for; writable is part of it."""
+    return np.require(keys, np.int64, ["C", "W"])
+
+
 class Vocabulary:
     """The feature keys of one replica; a key's slot is its rank in order of first appearance."""
 
@@ -57,7 +62,8 @@ class Vocabulary:
 
     def __init__(self, keys: np.ndarray | None = None) -> None:
         self.size = 0
-        self._allocate(4 if keys is None else max(4, int(len(keys)).bit_length() + 1))
+        self._by_slot = np.empty(0, np.int64)
+        self._allocate(4 if keys is None else max(4, len(keys).bit_length() + 1))
         if keys is not None and len(keys):
             self.add(keys)
 
@@ -76,11 +82,11 @@ class Vocabulary:
 
     def find(self, keys: np.ndarray) -> np.ndarray:
         """Slots of ``keys``, -1 where a key is unknown: (keys,) int64."""
-        return _find(self._table, self._by_slot, self._shift, keys)
+        return _find(self._table, self._by_slot, self._shift, _writable(keys))
 
     def add(self, keys: np.ndarray) -> None:
         """Give every new key among ``keys`` the next slot, in their order."""
-        start = 0
+        start, keys = 0, _writable(keys)
         while start < len(keys):
             self.size, start = _insert(
                 self._table, self._by_slot, self.size, self._shift, keys, start

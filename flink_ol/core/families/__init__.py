@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from flink_ol.core.families.linear_model import LinearModel
+from flink_ol.core.families.linear import Linear, LinearModel
 from flink_ol.core.fields import Tagged
 
 Model = Annotated[LinearModel, Tagged("family")]
 
-__all__ = ["LinearModel", "Model"]
+FAMILIES = {LinearModel: Linear}
+
+__all__ = ["FAMILIES", "Linear", "LinearModel", "Model"]

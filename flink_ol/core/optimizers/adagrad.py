@@ -9,7 +9,6 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import numpy as np
 from annotated_types import Ge, Gt
 
 from flink_ol.core.compiled import njit
@@ -44,15 +43,8 @@ class AdaGrad(Section):
 
 @njit
 def step(
-    parameters: np.ndarray,
-    weights: np.ndarray,
-    squares: np.ndarray,
-    slot: int,
-    output: int,
-    gradient: float,
-    rate: float,
-) -> None:
-    """One coordinate's step; ``weights`` and ``squares`` (slots, outputs) float64 in place."""
-    total = squares[slot, output] + gradient * gradient
-    squares[slot, output] = total
-    weights[slot, output] -= rate * gradient / math.sqrt(total + parameters[0])
+    parameters: tuple[float, ...], weight: float, squares: float, gradient: float, rate: float
+) -> tuple[float, float]:
+    """Weight and sum of squares after one step."""
+    squares += gradient * gradient
+    return weight - rate * gradient / math.sqrt(squares + parameters[0]), squares

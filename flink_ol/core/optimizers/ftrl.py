@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import numpy as np
 from annotated_types import Ge, Gt
 
 from flink_ol.core.compiled import njit
@@ -55,9 +54,9 @@ class Ftrl(Section):
 
 
 @njit
-def weight(parameters: np.ndarray, z: float, n: float) -> float:
+def weight_of(parameters: tuple[float, ...], z: float, n: float) -> float:
     """The weight that follows from ``z`` and ``n``."""
-    alpha, beta, l1, l2 = parameters[0], parameters[1], parameters[2], parameters[3]
+    alpha, beta, l1, l2 = parameters[:4]
     if abs(z) <= l1:
         return 0.0
     return -(z - math.copysign(l1, z)) / ((beta + math.sqrt(n)) / alpha + l2)
@@ -65,22 +64,14 @@ def weight(parameters: np.ndarray, z: float, n: float) -> float:
 
 @njit
 def step(
-    parameters: np.ndarray,
-    weights: np.ndarray,
-    z: np.ndarray,
-    n: np.ndarray,
-    slot: int,
-    output: int,
-    gradient: float,
-) -> None:
-    """One coordinate's step; ``weights``, ``z``, ``n`` (slots, outputs) float64 in place."""
-    late = parameters[4] != 0.0
-    old = n[slot, output]
-    if late and abs(z[slot, output]) > parameters[2]:
-        weights[slot, output] = weight(parameters, z[slot, output], old)
-    new = old + gradient * gradient
-    sigma = (math.sqrt(new) - math.sqrt(old)) / parameters[0]
-    z[slot, output] += gradient - sigma * weights[slot, output]
-    n[slot, output] = new
+    parameters: tuple[float, ...], weight: float, z: float, n: float, gradient: float
+) -> tuple[float, float, float]:
+    """Weight, z and n after one step."""
+    alpha, l1, late = parameters[0], parameters[2], parameters[4] != 0.0
+    if late and abs(z) > l1:
+        weight = weight_of(parameters, z, n)
+    new = n + gradient * gradient
+    z += gradient - (math.sqrt(new) - math.sqrt(n)) / alpha * weight
     if not late:
-        weights[slot, output] = weight(parameters, z[slot, output], new)
+        weight = weight_of(parameters, z, new)
+    return weight, z, new

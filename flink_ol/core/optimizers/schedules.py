@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import numpy as np
 from annotated_types import Ge, Gt, Le
 
 from flink_ol.core.compiled import njit
@@ -90,8 +89,8 @@ Schedule = Annotated[Constant | InverseScaling | Exponential | Cosine | Step, Ta
 
 
 @njit
-def factor(kind: int, parameters: np.ndarray, t: int) -> float:
-    """f(t) of the schedule ``kind`` with ``parameters`` (2,) float64."""
+def factor(kind: int, parameters: tuple[float, ...], t: int) -> float:
+    """f(t) of the schedule ``kind`` with its ``parameters``."""
     if kind == _CONSTANT:
         return 1.0
     if kind == _INVERSE_SCALING:

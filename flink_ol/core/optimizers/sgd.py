@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-import numpy as np
 from annotated_types import Ge, Gt
 
 from flink_ol.core.compiled import njit
@@ -44,6 +43,6 @@ class Sgd(Section):
 
 
 @njit
-def step(weights: np.ndarray, slot: int, output: int, gradient: float, rate: float) -> None:
-    """One coordinate's step; ``weights`` (slots, outputs) float64 in place."""
-    weights[slot, output] -= rate * gradient
+def step(weight: float, gradient: float, rate: float) -> float:
+    """The weight after one step."""
+    return weight - rate * gradient

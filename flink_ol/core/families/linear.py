@@ -1,0 +1,130 @@
+"""Linear models: per output one weight for every feature, and an intercept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from annotated_types import Ge
+
+from flink_ol.core.families import linear_loops as loops
+from flink_ol.core.families.linear_loops import Arrays, Rows, Settings
+from flink_ol.core.families.setting import Setting
+from flink_ol.core.fields import Section
+from flink_ol.core.optimizers import PARAMETERS
+from flink_ol.core.state import ArraySpec
+
+_FIRST = np.zeros(1, np.int64)  # the only row of the intercept
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearModel(Section):
+    """One weight per feature and output, and an intercept."""
+
+    family: Literal["linear"] = "linear"
+    l2: Annotated[float, Ge(0)] = 0.0
+    """Adds l2 times the weight to the gradient of every feature of a sample."""
+
+
+class Linear:
+    """The linear family for one setting; holds no arrays."""
+
+    def __init__(self, model: LinearModel, setting: Setting) -> None:
+        optimizer = setting.optimizer
+        if not setting.intercept:
+            intercept = loops.NO_INTERCEPT
+        elif optimizer.intercept_rate is None:
+            intercept = loops.COORDINATE
+        else:
+            intercept = loops.OWN_RATE
+        code, parameters = optimizer.schedule
+        self._optimizer, self._outputs = optimizer, setting.outputs
+        self._accumulators = tuple(name for name, _ in optimizer.accumulators)
+        self._has_coordinate = intercept == loops.COORDINATE
+        self._settings = Settings(
+            loss=setting.loss.code,
+            optimizer=optimizer.code,
+            parameters=_padded(optimizer.parameters),
+            learning_rate=float(optimizer.learning_rate),
+            intercept=intercept,
+            intercept_rate=float(optimizer.intercept_rate or 0.0),
+            l2=float(model.l2),
+            schedule=code,
+            schedule_parameters=_padded(parameters),
+            warm_up=float(optimizer.warm_up),
+            scaled=setting.scaled,
+            accumulators=len(optimizer.accumulators),
+        )
+        self.specs = self._declare()
+
+    def _declare(self) -> tuple[ArraySpec, ...]:
+        shape, optimizer = (self._outputs,), self._optimizer
+        weights = "derived" if optimizer.derived else "mean"
+        intercept = weights if self._has_coordinate else "mean"
+        specs = [
+            ArraySpec("weights", shape, weights),
+            ArraySpec("intercept", shape, intercept, per_feature=False),
+        ]
+        specs += (ArraySpec(name, shape, rule) for name, rule in optimizer.accumulators)
+        if self._has_coordinate:
+            specs += (
+                ArraySpec(f"intercept_{name}", shape, rule, per_feature=False)
+                for name, rule in optimizer.accumulators
+            )
+        return tuple(specs)
+
+    def _arrays(self, arrays: Mapping[str, np.ndarray]) -> Arrays:
+        """Views for the loops; those not in use are empty, so that types never change."""
+        none = np.zeros((0, self._outputs))
+        first, second = [*(arrays[name] for name in self._accumulators), none, none][:2]
+        row = (1, self._outputs)
+        beside = [np.zeros(row), np.zeros(row)]
+        if self._has_coordinate:
+            beside[: len(self._accumulators)] = [
+                arrays[f"intercept_{name}"].reshape(row) for name in self._accumulators
+            ]
+        return Arrays(
+            arrays["weights"],
+            first,
+            second,
+            arrays["intercept"].reshape(row),
+            beside[0],
+            beside[1],
+            arrays["scaler"] if self._settings.scaled else np.zeros((0, 3)),
+            arrays["steps"],
+        )
+
+    def learn(self, arrays: Mapping[str, np.ndarray], rows: Rows, rate_scale: float) -> np.ndarray:
+        """Score and learn sample by sample, in place: raw scores (samples, outputs)."""
+        settings = self._settings
+        if self._optimizer.scales_with_workers and rate_scale != 1.0:
+            settings = settings._replace(
+                learning_rate=settings.learning_rate * rate_scale,
+                intercept_rate=settings.intercept_rate * rate_scale,
+            )
+        scores = np.empty((len(rows.labels), self._outputs))
+        loops.learn(settings, rows, self._arrays(arrays), scores)
+        return scores
+
+    def score(self, arrays: Mapping[str, np.ndarray], rows: Rows) -> np.ndarray:
+        """Raw scores (samples, outputs) with everything as it stands."""
+        scores = np.empty((len(rows.labels), self._outputs))
+        loops.score(self._settings, rows, self._arrays(arrays), scores)
+        return scores
+
+    def derive(self, arrays: Mapping[str, np.ndarray], slots: np.ndarray) -> None:
+        """Make the rows ``slots`` of derived arrays, and fixed ones, follow from the others."""
+        if not self._optimizer.derived:
+            return
+        views = self._arrays(arrays)
+        loops.derive(self._settings, views.weights, views.first, views.second, slots)
+        if self._has_coordinate:
+            of_intercept = views.intercept, views.intercept_first, views.intercept_second
+            loops.derive(self._settings, *of_intercept, _FIRST)
+
+
+def _padded(parameters: tuple[float, ...]) -> tuple[float, ...]:
+    floats = tuple(map(float, parameters))
+    return floats + (0.0,) * (PARAMETERS - len(floats))

@@ -1,0 +1,206 @@
+"""The compiled loops of linear models, for every loss, optimizer and number of outputs.
+
+Per sample, in this order (River 0.26): score with the statistics so far; the scaler learns the
+sample; the gradient is taken at the newly scaled values; intercept and weights step.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from flink_ol.core import losses, optimizers
+from flink_ol.core.compiled import njit
+from flink_ol.core.features import scaling
+from flink_ol.core.features.scaling import COUNT, DEVIATIONS, MEAN
+from flink_ol.core.optimizers import schedules
+
+NO_INTERCEPT, OWN_RATE, COORDINATE = range(3)  # how the intercept is learned
+
+
+class Settings(NamedTuple):
+    """What the loops are told once per batch: plain numbers and vectors, so one compilation."""
+
+    loss: int  # code
+    optimizer: int  # code
+    parameters: tuple[float, ...]  # PARAMETERS numbers, the optimizer's own
+    learning_rate: float
+    intercept: int  # NO_INTERCEPT, OWN_RATE or COORDINATE
+    intercept_rate: float
+    l2: float
+    schedule: int  # code
+    schedule_parameters: tuple[float, ...]  # PARAMETERS numbers
+    warm_up: float  # samples
+    scaled: bool
+    accumulators: int  # 0 to 2
+
+
+class Rows(NamedTuple):
+    """Samples with slots in place of keys; a slot of -1 is a feature nobody knows."""
+
+    indptr: np.ndarray  # (samples + 1,) int64
+    slots: np.ndarray  # (entries,) int64
+    values: np.ndarray  # (entries,) float64
+    numeric: np.ndarray  # (entries,) bool
+    labels: np.ndarray  # (samples,) float64
+    importance: np.ndarray  # (samples,) float64
+
+
+class Arrays(NamedTuple):
+    """The arrays of a state that the loops work on; those not in use have no rows."""
+
+    weights: np.ndarray  # (slots, outputs) float64
+    first: np.ndarray  # (slots, outputs) float64, the optimizer's accumulators
+    second: np.ndarray
+    intercept: np.ndarray  # (1, outputs) float64
+    intercept_first: np.ndarray  # (1, outputs) float64
+    intercept_second: np.ndarray
+    scaler: np.ndarray  # (slots, 3) float64
+    steps: np.ndarray  # (1,) int64
+
+
+@njit
+def learn(settings: Settings, rows: Rows, arrays: Arrays, scores: np.ndarray) -> None:
+    """Score and learn sample by sample; ``arrays`` in place, raw ``scores`` (samples, outputs).
+
+    Every slot must be known.
+    """
+    # Names of their own for everything: fields and slices inside the loops would be counted
+    # references, at several times the cost of the arithmetic.
+    indptr, slots, values, numeric, labels, importance = rows
+    weights, first, second, intercept, intercept_first, intercept_second, scaler, steps = arrays
+    loss, optimizer, parameters, learning_rate, intercept_kind, intercept_rate = settings[:6]
+    l2, schedule, schedule_parameters, warm_up, is_scaled, accumulators = settings[6:]
+    outputs = scores.shape[1]
+    longest = 0
+    for sample in range(len(labels)):
+        longest = max(longest, indptr[sample + 1] - indptr[sample])
+    x = np.empty(longest)
+    # Inverse deviations by position in the row: in dense rows a position is always the same
+    # feature, and what the last sample left behind is what this one is scored with.
+    known = np.full(longest, -1)
+    known_count = np.empty(longest)
+    inverse = np.empty(longest)
+    last_count, share = 0.0, 0.0
+    raw = np.empty(outputs)
+    gradients = np.empty(outputs)
+    t = steps[0]
+
+    for sample in range(len(labels)):
+        start = indptr[sample]
+        length = indptr[sample + 1] - start
+        for i in range(length):
+            slot, value = slots[start + i], values[start + i]
+            if is_scaled and numeric[start + i]:
+                count, mean = scaler[slot, COUNT], scaler[slot, MEAN]
+                if slot != known[i] or count != known_count[i]:
+                    inverse[i] = scaling.inverse_deviation(mean, scaler[slot, DEVIATIONS] / count)
+                value = (value - mean) * inverse[i]
+            x[i] = value
+        for output in range(outputs):
+            total = intercept[0, output]
+            for i in range(length):
+                total += weights[slots[start + i], output] * x[i]
+            raw[output] = total
+            scores[sample, output] = total
+
+        if is_scaled:
+            for i in range(length):
+                if numeric[start + i]:
+                    slot, value = slots[start + i], values[start + i]
+                    count = scaler[slot, COUNT] + 1.0
+                    if count != last_count:
+                        last_count, share = count, 1.0 / count
+                    mean, deviations = scaling.learned(
+                        scaler[slot, MEAN], scaler[slot, DEVIATIONS], value, share
+                    )
+                    scaler[slot, COUNT] = count
+                    scaler[slot, MEAN] = mean
+                    scaler[slot, DEVIATIONS] = deviations
+                    known[i], known_count[i] = slot, count
+                    inverse[i] = scaling.inverse_deviation(mean, deviations * share)
+                    x[i] = (value - mean) * inverse[i]
+            for output in range(outputs):
+                total = intercept[0, output]
+                for i in range(length):
+                    total += weights[slots[start + i], output] * x[i]
+                raw[output] = total
+
+        if outputs == 1:
+            gradients[0] = losses.gradient(loss, raw[0], labels[sample])
+        else:
+            losses.gradients(loss, raw, labels[sample], gradients)
+        rate = learning_rate * schedules.factor(schedule, schedule_parameters, t)
+        if t < warm_up:
+            rate *= (t + 1.0) / warm_up
+        t += 1
+        for output in range(outputs):
+            gradient = gradients[output] * importance[sample]
+            if intercept_kind == OWN_RATE:
+                intercept[0, output] -= intercept_rate * gradient
+            elif intercept_kind == COORDINATE:
+                weight, a, b = optimizers.step(
+                    optimizer,
+                    parameters,
+                    intercept[0, output],
+                    intercept_first[0, output],
+                    intercept_second[0, output],
+                    gradient,
+                    rate,
+                )
+                intercept[0, output] = weight
+                intercept_first[0, output] = a
+                intercept_second[0, output] = b
+            for i in range(length):
+                slot = slots[start + i]
+                weight = weights[slot, output]
+                a = first[slot, output] if accumulators > 0 else 0.0
+                b = second[slot, output] if accumulators > 1 else 0.0
+                whole = gradient * x[i] + l2 * weight
+                weight, a, b = optimizers.step(optimizer, parameters, weight, a, b, whole, rate)
+                weights[slot, output] = weight
+                if accumulators > 0:
+                    first[slot, output] = a
+                if accumulators > 1:
+                    second[slot, output] = b
+    steps[0] = t
+
+
+@njit
+def score(settings: Settings, rows: Rows, arrays: Arrays, scores: np.ndarray) -> None:
+    """Raw ``scores`` (samples, outputs) with everything as it stands; -1 slots are left out."""
+    weights, intercept, scaler = arrays.weights, arrays.intercept, arrays.scaler
+    for sample in range(len(rows.indptr) - 1):
+        for output in range(scores.shape[1]):
+            scores[sample, output] = intercept[0, output]
+        for entry in range(rows.indptr[sample], rows.indptr[sample + 1]):
+            slot, value = rows.slots[entry], rows.values[entry]
+            if slot < 0:
+                continue
+            if settings.scaled and rows.numeric[entry]:
+                mean = scaler[slot, MEAN]
+                variance = scaler[slot, DEVIATIONS] / scaler[slot, COUNT]
+                value = (value - mean) * scaling.inverse_deviation(mean, variance)
+            for output in range(scores.shape[1]):
+                scores[sample, output] += weights[slot, output] * value
+
+
+@njit
+def derive(
+    settings: Settings,
+    weights: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    slots: np.ndarray,
+) -> None:
+    """Weights of ``slots`` anew from the optimizer's accumulators; all (slots, outputs)."""
+    for slot in slots:
+        for output in range(weights.shape[1]):
+            weights[slot, output] = optimizers.derived(
+                settings.optimizer,
+                settings.parameters,
+                weights[slot, output],
+                first[slot, output],
+                second[slot, output],
+            )

@@ -1,0 +1,18 @@
+"""What every model family is built from beside its own settings."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flink_ol.core.losses.kind import Loss
+from flink_ol.core.optimizers.kind import Kind
+
+
+class Setting(NamedTuple):
+    """The parts of a learning task that a family needs to know."""
+
+    loss: Loss
+    optimizer: Kind
+    outputs: int
+    scaled: bool  # whether numbers are standardised
+    intercept: bool

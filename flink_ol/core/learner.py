@@ -1,0 +1,168 @@
+"""The learner: what every part of the system does to a state, whatever the settings.
+
+Stateless itself; a state is worth nothing without the learner of the same settings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from flink_ol.core.compiled import njit
+from flink_ol.core.config import Learning
+from flink_ol.core.evaluation import Sums, class_sums, value_sums
+from flink_ol.core.families import FAMILIES
+from flink_ol.core.families.linear_loops import Rows
+from flink_ol.core.families.setting import Setting
+from flink_ol.core.features.scaling import batch_moments
+from flink_ol.core.losses import OF_TASK
+from flink_ol.core.samples import Samples
+from flink_ol.core.state import ArraySpec, Delta, State
+
+
+class Mark(NamedTuple):
+    """What a state was, where learning from some samples can change it."""
+
+    slots: np.ndarray  # (touched,) int64, in order of first appearance in the samples
+    ranks: np.ndarray  # (entries,) int64, an entry's index in slots
+    arrays: Mapping[str, np.ndarray]  # copies; per feature (touched, *shape), fixed: shape
+
+
+class Learner:
+    """Scores, learns, and speaks of what was learned as differences."""
+
+    def __init__(self, learning: Learning) -> None:
+        self.learning = learning
+        self.outputs = learning.outputs
+        self._loss = OF_TASK[learning.task]
+        self._scaled = learning.features.scale == "standard"
+        setting = Setting(
+            self._loss,
+            learning.optimizer.kind(),
+            self.outputs,
+            self._scaled,
+            learning.features.intercept,
+        )
+        self._family = FAMILIES[type(learning.model)](learning.model, setting)
+        specs = list(self._family.specs)
+        if self._scaled:
+            specs.append(ArraySpec("scaler", (3,), "moments"))
+        specs.append(ArraySpec("steps", (1,), "sum", per_feature=False, dtype="int64"))
+        # class counts, or count and sum of the targets
+        baseline = (learning.class_count or 2,)
+        specs.append(ArraySpec("baseline", baseline, "sum", per_feature=False))
+        self.specs: tuple[ArraySpec, ...] = tuple(specs)
+
+    def initial(self) -> State:
+        """The model before any sample."""
+        return State(self.specs)
+
+    def mark(self, state: State, samples: Samples) -> Mark:
+        """Give new keys their slots; copies of all that :meth:`learn` can change."""
+        slots = state.slots(_plain(samples.keys, np.int64))
+        touched, ranks = _ranks(slots, state.vocabulary.size)
+        arrays = {
+            spec.name: state.arrays[spec.name][touched]
+            if spec.per_feature
+            else state.arrays[spec.name].copy()
+            for spec in self.specs
+        }
+        return Mark(touched, ranks, arrays)
+
+    def learn(self, state: State, samples: Samples, previous: float, rate_scale: float) -> Sums:
+        """Score every sample, then learn from it, in place: the prequential sums.
+
+        ``previous``: label before the first sample in its partition, nan if there is none.
+        ``rate_scale``: factor of the learning rates of optimizers that scale with the workers.
+        """
+        rows = _rows(samples, state.slots(_plain(samples.keys, np.int64)))
+        scores = self._family.learn(state.arrays, rows, float(rate_scale))
+        judge = value_sums if self.learning.task == "regression" else class_sums
+        # a sample that leads out of the finite numbers shows in the sums and differences
+        with np.errstate(all="ignore"):
+            answers = self._loss.predict(scores)
+            return judge(answers, rows.labels, float(previous), state.arrays["baseline"])
+
+    def difference(self, state: State, mark: Mark, samples: Samples) -> Delta:
+        """What the samples changed since ``mark``; derived arrays are left out.
+
+        The scaler's entry is not a difference but count, mean and squared deviations of these
+        samples alone. A number that is not finite in the state is not finite here.
+        """
+        arrays = {}
+        with np.errstate(all="ignore"):
+            for spec in self.specs:
+                if spec.merge == "derived":
+                    continue
+                after = state.arrays[spec.name]
+                if spec.per_feature:
+                    after = after[mark.slots]
+                if spec.merge == "moments":
+                    difference = self._moments(mark, samples)
+                    difference[~np.isfinite(after).all(axis=-1)] = math.nan
+                else:
+                    difference = after - mark.arrays[spec.name]
+                arrays[spec.name] = difference
+        return Delta(state.vocabulary.keys[mark.slots], arrays)
+
+    @staticmethod
+    def _moments(mark: Mark, samples: Samples) -> np.ndarray:
+        values, numeric = _plain(samples.values, np.float64), _plain(samples.numeric, np.bool_)
+        return batch_moments(mark.ranks, values, numeric, len(mark.slots))
+
+    def restore(self, state: State, mark: Mark) -> None:
+        """Take back what was learned since ``mark``; new keys stay, as if never seen."""
+        for spec in self.specs:
+            rows = mark.slots if spec.per_feature else ...
+            state.arrays[spec.name][rows] = mark.arrays[spec.name]
+
+    def merge(self, state: State, delta: Delta, factor: float) -> None:
+        """Fold ``delta`` into ``state``; ``factor`` is the weight of averaged differences."""
+        with np.errstate(all="ignore"):
+            slots = state.merge(delta, factor)
+        self._family.derive(state.arrays, slots)
+
+    def scores(self, state: State, samples: Samples) -> np.ndarray:
+        """Raw scores (samples, outputs); changes nothing, unknown features count as absent."""
+        slots = state.vocabulary.find(_plain(samples.keys, np.int64))
+        return self._family.score(state.arrays, _rows(samples, slots))
+
+    def predict(self, scores: np.ndarray) -> np.ndarray:
+        """Probabilities (samples, classes), binary: negative first; regression: (samples,)."""
+        return self._loss.predict(scores)
+
+
+def _rows(samples: Samples, slots: np.ndarray) -> Rows:
+    return Rows(
+        _plain(samples.indptr, np.int64),
+        slots,
+        _plain(samples.values, np.float64),
+        _plain(samples.numeric, np.bool_),
+        _plain(samples.labels, np.float64),
+        _plain(samples.importance, np.float64),
+    )
+
+
+def _plain(array: np.ndarray, dtype: type) -> np.ndarray:
+    """``array`` as the one type that the loops are compiled for (writable is part of it)."""
+    return np.require(array, dtype, ["C", "W"])
+
+
+@njit
+def _ranks(slots: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct slots in order of first appearance, and each entry's index among them."""
+    seen = np.zeros(size, np.int32)
+    touched = np.empty(min(size, len(slots)), np.int64)
+    ranks = np.empty(len(slots), np.int64)
+    count = 0
+    for entry in range(len(slots)):
+        slot = slots[entry]
+        if seen[slot] == 0:
+            touched[count] = slot
+            count += 1
+            seen[slot] = count
+        ranks[entry] = seen[slot] - 1
+    return touched[:count].copy(), ranks
