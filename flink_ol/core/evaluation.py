@@ -24,6 +24,7 @@ Sums = dict[str, np.ndarray]
 CLASS_BASELINES = ("no_change", "majority")
 VALUE_BASELINES = ("no_change", "running_mean")
 
+SUPPORT, PREDICTED, HITS = range(3)
 _SMALLEST = 1e-15  # probabilities are kept this far from 0 and 1, as in River
 
 
@@ -88,6 +89,7 @@ def _score_classes(
     """
     classes = probabilities.shape[1]
     halved = 0.5 if classes == 2 else 1.0
+    right, wrong = _log_loss(1.0, False), _log_loss(0.0, False)
     total, squares, most = 0.0, 0.0, 0
     for c in range(classes):
         total += baseline[c]
@@ -103,17 +105,23 @@ def _score_classes(
             brier += p * p
             if p > probabilities[sample, answer]:
                 answer = c
-        _count(counts[0], label, answer)
+        counts[0, SUPPORT, label] += 1
+        counts[0, PREDICTED, answer] += 1
+        counts[0, HITS, label] += label == answer
         complement = classes == 2 and label == 0
         losses[0, 0] += _log_loss(probabilities[sample, 1] if complement else own, complement)
         losses[0, 1] += halved * brier
         if previous == previous:  # not nan
             answer = int(previous)
-            _count(counts[1], label, answer)
-            losses[1, 0] += _log_loss(1.0 if (answer == label) != complement else 0.0, complement)
+            counts[1, SUPPORT, label] += 1
+            counts[1, PREDICTED, answer] += 1
+            counts[1, HITS, label] += label == answer
+            losses[1, 0] += right if answer == label else wrong
             losses[1, 1] += 0.0 if answer == label else 2.0 * halved
         if total > 0.0:
-            _count(counts[2], label, most)
+            counts[2, SUPPORT, label] += 1
+            counts[2, PREDICTED, most] += 1
+            counts[2, HITS, label] += label == most
             own = (baseline[label] + 1.0) / (total + classes)
             losses[2, 0] += _log_loss(own, False)
             losses[2, 1] += halved * (1.0 - 2.0 * own + squares / (total + classes) ** 2)
@@ -123,14 +131,6 @@ def _score_classes(
         total += 1.0
         if baseline[label] > baseline[most] or (baseline[label] == baseline[most] and label < most):
             most = label
-
-
-@njit
-def _count(counts: np.ndarray, label: int, answer: int) -> None:
-    counts[0, label] += 1
-    counts[1, answer] += 1
-    if label == answer:
-        counts[2, label] += 1
 
 
 def value_sums(
