@@ -42,20 +42,26 @@ def batch_moments(
 ) -> np.ndarray:
     """Count, mean and squared deviations of one batch alone: (touched, 3) float64.
 
-    In two passes, with the correction of Chan, Golub, LeVeque 1983 for the rounded mean.
+    In two passes, with the correction of Chan, Golub, LeVeque 1983 for the rounded mean. Means are
+    summed from the feature's first value, so that a constant has itself as mean, to the bit: the
+    noise of a plain sum over thousands of values would not pass for rounding once merged.
     ``ranks`` gives an entry's row in the result. Infinite where a value is too large to be scaled.
     """
     moments = np.zeros((touched, 3))
+    first = np.zeros(touched)
     for entry in range(len(values)):
         if numeric[entry]:
-            moments[ranks[entry], COUNT] += 1.0
-            moments[ranks[entry], MEAN] += values[entry]
+            row = ranks[entry]
+            if moments[row, COUNT] == 0.0:
+                first[row] = values[entry]
+            moments[row, COUNT] += 1.0
+            moments[row, MEAN] += values[entry] - first[row]
             if abs(values[entry]) > _LARGEST:
-                moments[ranks[entry], DEVIATIONS] = math.inf
+                moments[row, DEVIATIONS] = math.inf
     rest = np.zeros(touched)
     for row in range(touched):
         if moments[row, COUNT] > 0.0:
-            moments[row, MEAN] /= moments[row, COUNT]
+            moments[row, MEAN] = first[row] + moments[row, MEAN] / moments[row, COUNT]
     for entry in range(len(values)):
         if numeric[entry]:
             row = ranks[entry]
