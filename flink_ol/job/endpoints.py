@@ -7,7 +7,7 @@ planner gives them none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pyflink.common import Types
@@ -16,7 +16,7 @@ from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
 from flink_ol.job.spec import Spec
-from flink_ol.job.topics import Topics
+from flink_ol.wire.topics import Topics
 from flink_ol.operators import states
 
 _TRANSACTION_TIMEOUT_MS = 15 * 60 * 1000  # the broker's default limit; Flink's own is refused
@@ -102,8 +102,10 @@ class Endpoints:
         statements = self._tables.create_statement_set()
         statements.add_insert(f"sink_{topic.replace('-', '_')}", table)
         statements.attach_as_datastream()
-        for sink in self._environment._j_stream_execution_environment.getTransformations():
-            _identify(sink, f"{topic}-sink")
+        _identify(
+            self._environment._j_stream_execution_environment.getTransformations(),
+            f"{topic}-sink",
+        )
 
     def _since_last_life(self) -> dict[str, str]:
         """From where an earlier life of the job left off; at first, all there is."""
@@ -146,21 +148,22 @@ class Endpoints:
 
     def _stream(self, table: Any, type_info: TypeInformation, role: str) -> DataStream:
         stream = self._tables.to_append_stream(table, type_info)
-        _identify(stream._j_data_stream.getTransformation(), role)
+        _identify([stream._j_data_stream.getTransformation()], role)
         return stream
 
 
-def _identify(transformation: Any, role: str) -> None:
-    """Give every operator upstream that has no id yet one made of its role and its depth.
+def _identify(roots: Iterable[Any], role: str) -> None:
+    """Give every operator at or above ``roots`` that has no id yet one made of its role.
 
-    Ids must not depend on the planner's counters: those change when another table is added, and
-    a savepoint finds an operator's state by its id alone.
+    Ids must not depend on what other tables the job has, as the planner's would: a savepoint
+    finds an operator's state by its id alone.
     """
-    level, depth = [transformation], 0
-    while level:
-        above = []
-        for number, operator in enumerate(level):
-            if operator.getUid() is None:
-                operator.setUid(f"{role}-{depth}-{number}")
-                above += list(operator.getInputs())
-        level, depth = above, depth + 1
+    unnamed: dict[int, Any] = {}
+    todo = list(roots)
+    while todo:
+        operator = todo.pop()
+        if operator.getUid() is None and operator.getId() not in unnamed:
+            unnamed[operator.getId()] = operator
+            todo.extend(operator.getInputs())
+    for number, identity in enumerate(sorted(unnamed)):
+        unnamed[identity].setUid(f"{role}-{number}")

@@ -6,7 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from flink_ol.job.spec import Spec, SpecError
+from flink_ol.job.problems import SpecError
+from flink_ol.job.spec import Spec
 from flink_ol.job.topics import ensure_topics
 
 
