@@ -1,0 +1,195 @@
+"""The specification of a job: one YAML file, checked as a whole before anything starts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from flink_ol.core.config import Classes, ConfigError, Features, Learning, LinearModel, Model, Task
+from flink_ol.core.optimizers import Optimizer, Sgd
+from flink_ol.job.problems import SpecError as SpecError
+from flink_ol.job.problems import in_words
+from flink_ol.job.yaml_text import read_yaml
+from flink_ol.wire.json_samples import JsonFields
+from flink_ol.wire.topics import NAME_PATTERN, Topics
+
+Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class Kafka(_Section):
+    """Where the topics are."""
+
+    bootstrap_servers: str = "127.0.0.1:9092"
+    """HOST:PORT, several with commas between."""
+    properties: dict[str, str | int | float | bool] = {}
+    """Kafka client properties by their Java names, for every client: TLS, SASL."""
+    partitions: Annotated[int, Field(ge=1, le=1024)] = 4
+    """Of the requests and predictions topics when they are made."""
+    retention_ms: Annotated[int, Field(ge=-1)] = 7 * 86_400_000
+    """How long topics that are made keep their records; -1: for ever."""
+
+
+class Samples(_Section):
+    """What comes in."""
+
+    format: Literal["json"] = "json"
+    """How a message is written."""
+    partitions: Annotated[int, Field(ge=1, le=1024)] = 4
+    """Of the samples topic; fixed for the life of a job."""
+    start: Literal["earliest", "latest"] = "earliest"
+    """Where a new job begins to read."""
+    fields: JsonFields = JsonFields()
+    """The names of the parts of a JSON record."""
+
+
+class Training(_Section):
+    """How shards learn together."""
+
+    mode: Literal["local"] = "local"
+    """local: every worker steps sample by sample on its replica, and differences are merged."""
+    workers: Annotated[int, Field(ge=1, le=128)] = 2
+    """Parallel trainers."""
+    batch_window_ms: Annotated[int, Field(ge=5, le=60_000)] = 50
+    """How long samples are gathered before they cross into Python together."""
+    scale_rate: bool = True
+    """Whether sgd's learning rate grows with the workers at work, as averaging divides it."""
+
+
+class Weights(_Section):
+    """What goes back to the trainers."""
+
+    interval_ms: Milliseconds = 20
+    """Least time between two weights frames."""
+
+
+class Snapshots(_Section):
+    """What readers get."""
+
+    interval_ms: Milliseconds = 1000
+    """Least time between two snapshots; a snapshot is visible at the next checkpoint."""
+    keep: Annotated[int, Field(ge=1, le=10_000)] = 10
+    """How many stay on the topic."""
+
+
+class Metrics(_Section):
+    """What is told while learning."""
+
+    interval_ms: Milliseconds = 1000
+    """Least time between two metrics messages."""
+
+
+class Checkpoints(_Section):
+    """What a restart goes on from."""
+
+    interval_ms: Annotated[int, Field(ge=100, le=86_400_000)] = 5000
+    """Time between the starts of two checkpoints."""
+    directory: str | None = None
+    """A URI that every process of the cluster reaches; null: the cluster's own setting."""
+
+
+class Spec(_Section):
+    """A job: everything there is to say about it."""
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    """Of the job, and the beginning of its topics' names."""
+    kafka: Kafka = Kafka()
+    samples: Samples = Samples()
+    task: Task = "binary"
+    """What the label is."""
+    classes: Classes = None
+    """Binary: two labels, negative first. Multiclass: a number, or the labels."""
+    model: Model = LinearModel()
+    features: Features = Features()
+    optimizer: Optimizer = Sgd()
+    training: Training = Training()
+    weights: Weights = Weights()
+    snapshots: Snapshots = Snapshots()
+    metrics: Metrics = Metrics()
+    checkpoints: Checkpoints = Checkpoints()
+    seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    """Of everything random."""
+
+    @model_validator(mode="after")
+    def _check_learning(self) -> Spec:
+        _ = self.learning
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path) -> Spec:
+        """The specification in the file ``path``; SpecError with everything that is wrong."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise SpecError(str(path), [f"cannot be read: {error}"]) from None
+        return cls.parse(text, str(path))
+
+    @classmethod
+    def parse(cls, text: str, source: str = "specification") -> Spec:
+        """The specification in ``text``; ``source`` names it in a SpecError."""
+        fields = read_yaml(text, source)
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            problems = [in_words(problem, fields) for problem in error.errors()]
+            raise SpecError(source, problems) from None
+        except ConfigError as error:
+            raise SpecError(source, [str(error)]) from None
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """The JSON schema of the file, with descriptions."""
+        return cls.model_json_schema()
+
+    @property
+    def learning(self) -> Learning:
+        """What decides the model."""
+        return Learning(
+            task=self.task,
+            classes=self.classes,
+            model=self.model,
+            features=self.features,
+            optimizer=self.optimizer,
+            seed=self.seed,
+        )
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of what decides the model: the learning, and how samples are read."""
+        decisive = {
+            "learning": self.learning.to_json(),
+            "format": self.samples.format,
+            "fields": self.samples.fields.to_json(),
+        }
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def topics(self) -> Topics:
+        """The names of the job's topics."""
+        return Topics(self.name)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is allowed and yet may surprise."""
+        found = []
+        if self.snapshots.interval_ms < self.checkpoints.interval_ms:
+            found.append(
+                f"snapshots.interval_ms is {self.snapshots.interval_ms}, below "
+                f"checkpoints.interval_ms {self.checkpoints.interval_ms}: readers see a snapshot "
+                "at the next checkpoint, so several will appear at once"
+            )
+        if self.training.workers > self.samples.partitions:
+            found.append(
+                f"training.workers is {self.training.workers}, above samples.partitions "
+                f"{self.samples.partitions}: workers without a partition stay idle"
+            )
+        return found

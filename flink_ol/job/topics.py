@@ -1,0 +1,85 @@
+"""Making the job's topics where they are missing, and refusing those that do not fit."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import NamedTuple
+
+from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.errors import KafkaError, NoBrokersAvailable, TopicAlreadyExistsError
+
+from flink_ol.job.problems import SpecError
+from flink_ol.job.spec import Spec
+from flink_ol.wire.kafka_settings import client_arguments
+from flink_ol.wire.parts import PART_BYTES
+
+_MOST_RECORD_BYTES = PART_BYTES + (1 << 20)  # a part with what Kafka puts around it
+
+
+class TopicSettings(NamedTuple):
+    """What a topic is made with."""
+
+    name: str
+    partitions: int
+    config: dict[str, str]
+
+
+def topic_settings(spec: Spec) -> list[TopicSettings]:
+    """All topics of the job."""
+    names, spread = spec.topics, spec.kafka.partitions
+    kept = {"retention.ms": str(spec.kafka.retention_ms)}
+    large = {"max.message.bytes": str(_MOST_RECORD_BYTES)}
+    # frames are of use for seconds; what is older is of a life that is over
+    fleeting = {"retention.ms": "600000", "segment.ms": "600000", **large}
+    compacted = {"cleanup.policy": "compact", "segment.ms": "600000", **large}
+    return [
+        TopicSettings(names.samples, spec.samples.partitions, kept | large),
+        TopicSettings(names.requests, spread, kept),
+        TopicSettings(names.control, 1, kept),
+        TopicSettings(names.weights, 1, fleeting),
+        TopicSettings(names.snapshots, 1, compacted),
+        TopicSettings(names.predictions, spread, kept),
+        TopicSettings(names.metrics, 1, kept),
+        TopicSettings(names.dead_letters, 1, kept),
+    ]
+
+
+def ensure_topics(spec: Spec) -> list[str]:
+    """Make the topics that are missing; their names.
+
+    Raises SpecError if Kafka cannot be reached, or the samples topic has another number of
+    partitions than ``samples.partitions``: keys and state are laid out by it.
+    """
+    address = spec.kafka.bootstrap_servers
+    try:
+        arguments = client_arguments(address, spec.kafka.properties)
+        with closing(KafkaAdminClient(**arguments)) as admin:
+            return _ensure(admin, spec)
+    except NoBrokersAvailable:
+        problem = f"kafka.bootstrap_servers: no broker answers at {address}; start it or mend it"
+        raise SpecError(spec.name, [problem]) from None
+    except (KafkaError, ValueError) as error:
+        if isinstance(error, SpecError):
+            raise
+        raise SpecError(spec.name, [f"kafka at {address}: {error}"]) from error
+
+
+def _ensure(admin: KafkaAdminClient, spec: Spec) -> list[str]:
+    there = set(admin.list_topics())
+    wanted = topic_settings(spec)
+    missing = [topic for topic in wanted if topic.name not in there]
+    for topic in missing:
+        new = NewTopic(topic.name, topic.partitions, -1, topic_configs=topic.config)
+        try:
+            admin.create_topics([new])
+        except TopicAlreadyExistsError:
+            continue  # someone else was faster; its partitions are looked at below
+    (samples,) = admin.describe_topics([spec.topics.samples])
+    partitions = len(samples["partitions"])
+    if partitions != spec.samples.partitions:
+        problem = (
+            f"samples.partitions: {spec.samples.partitions} is not allowed; the topic "
+            f"{spec.topics.samples} has {partitions}, and a job reads all of them: give {partitions}"
+        )
+        raise SpecError(spec.name, [problem])
+    return [topic.name for topic in missing]

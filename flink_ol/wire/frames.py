@@ -1,0 +1,64 @@
+"""Weights frames, from the model back to the trainers.
+
+Tensors of kind ``frame``: arrays ``keys``, ``model/NAME``; fields version [epoch, number],
+workers [[index, incarnation], ...], acknowledged {partition: sequence}, rate_scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from flink_ol.core.messages import Frame, Version, Worker
+from flink_ol.wire.errors import WireError
+from flink_ol.wire.tensors import decode_tensors, encode_tensors, group, read_fields, under
+
+_KIND, _FORMATS = "frame", range(1, 2)
+
+
+def encode_frame(frame: Frame) -> bytes:
+    fields, arrays = frame_content(frame)
+    return encode_tensors(_KIND, _FORMATS[-1], fields, arrays)
+
+
+def decode_frame(data: bytes) -> Frame:
+    """Raises WireError."""
+    return frame_of(*decode_tensors(_KIND, _FORMATS, data))
+
+
+def peek_frame(data: bytes) -> tuple[Version, tuple[Worker, ...]]:
+    """Version and addressees alone, to drop ghosts cheaply. Raises WireError."""
+    fields = read_fields(_KIND, _FORMATS, data)
+    try:
+        workers = tuple(Worker(*worker) for worker in fields["workers"])
+        return Version(*fields["version"]), workers
+    except (KeyError, TypeError) as error:
+        raise WireError(f"frame: a field is missing or wrong ({error!r})") from None
+
+
+def frame_content(frame: Frame) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The frame as JSON fields and arrays, as snapshots hold them too."""
+    fields = {
+        "version": list(frame.version),
+        "workers": [list(worker) for worker in frame.workers],
+        "acknowledged": {str(p): sequence for p, sequence in frame.acknowledged.items()},
+        "rate_scale": frame.rate_scale,
+    }
+    return fields, {"keys": frame.keys, **under("model", frame.arrays)}
+
+
+def frame_of(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Frame:
+    """The inverse of :func:`frame_content`. Raises WireError."""
+    try:
+        return Frame(
+            Version(*fields["version"]),
+            tuple(Worker(*worker) for worker in fields["workers"]),
+            {int(p): int(sequence) for p, sequence in fields["acknowledged"].items()},
+            float(fields["rate_scale"]),
+            arrays["keys"],
+            group("model", arrays),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WireError(f"frame: a field is missing or wrong ({error!r})") from None

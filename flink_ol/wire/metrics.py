@@ -1,0 +1,45 @@
+"""Metrics: the progressive evaluation of the model at one version.
+
+JSON: ``{"job", "time_ms", "model": {"epoch", "version"}, "samples", "rejected", "features",
+"workers", "rate_scale", "newest_ms", "metrics": {...}, "command"}``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from flink_ol.core.config import Learning
+from flink_ol.core.evaluation import metrics
+from flink_ol.core.model import PublishMetrics
+from flink_ol.wire.errors import WireError
+
+
+def encode_metrics(told: PublishMetrics, job: str, learning: Learning) -> bytes:
+    fields: dict[str, Any] = {
+        "job": job,
+        "time_ms": told.time_ms,
+        "model": {"epoch": told.version.epoch, "version": told.version.number},
+        "samples": told.samples,
+        "rejected": told.rejected,
+        "features": told.features,
+        "workers": told.workers,
+        "rate_scale": told.rate_scale,
+        "newest_ms": told.newest_ms,
+        "metrics": metrics(told.sums, learning) if told.sums else {},
+    }
+    if told.command is not None:
+        fields["command"] = told.command
+    return orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def decode_metrics(data: bytes) -> dict[str, Any]:
+    """The message's fields. Raises WireError."""
+    try:
+        fields = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise WireError(f"metrics: not JSON ({error})") from None
+    if not isinstance(fields, dict) or "metrics" not in fields or "model" not in fields:
+        raise WireError(f"metrics: not a metrics message: {data[:200]!r}")
+    return fields

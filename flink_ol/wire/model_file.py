@@ -1,0 +1,88 @@
+"""Snapshots: the model file that users keep, and the base of the model's stored log.
+
+Tensors of kind ``model``, readable by any safetensors library: arrays ``keys``, ``model/NAME``,
+``sums/NAME``; fields job, spec_hash, learning, version, parent, created_ms, names, ledger,
+metrics, newest_ms, kept, what a frame has, and ``sha256`` over all the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+
+from flink_ol.core.ledger import ledger_from_json, ledger_to_json
+from flink_ol.core.messages import Snapshot, Version
+from flink_ol.wire.errors import WireError
+from flink_ol.wire.frames import frame_content, frame_of
+from flink_ol.wire.tensors import decode_tensors, encode_tensors, group, under
+
+_KIND, _FORMATS = "model", range(1, 2)
+
+
+def encode_snapshot(snapshot: Snapshot, metrics: Mapping[str, Any]) -> bytes:
+    """``metrics``: core.evaluation.metrics of the snapshot's sums, for readers of the file."""
+    fields, arrays = frame_content(snapshot.frame)
+    fields |= {
+        "job": snapshot.job,
+        "spec_hash": snapshot.spec_hash,
+        "learning": snapshot.learning,
+        "parent": list(snapshot.parent),
+        "created_ms": snapshot.created_ms,
+        "names": {str(key): name for key, name in snapshot.names.items()},
+        "ledger": ledger_to_json(snapshot.ledger),
+        "metrics": metrics,
+        "newest_ms": snapshot.newest_ms,
+        "kept": [list(version) for version in snapshot.kept],
+    }
+    arrays |= under("sums", snapshot.sums)
+    fields["sha256"] = _digest(fields, arrays)
+    return encode_tensors(_KIND, _FORMATS[-1], fields, arrays)
+
+
+def decode_snapshot(data: bytes) -> Snapshot:
+    """Raises WireError, also where the content is not what was written."""
+    return read_snapshot(data)[0]
+
+
+def read_snapshot(data: bytes) -> tuple[Snapshot, dict[str, Any]]:
+    """The snapshot and the file's JSON fields. Raises WireError."""
+    fields, arrays = decode_tensors(_KIND, _FORMATS, data)
+    said = fields.pop("sha256", None)
+    content = {key: value for key, value in fields.items() if key not in ("kind", "format")}
+    if said != _digest(content, arrays):
+        raise WireError(f"model: its content does not have the SHA-256 it says ({said}); read it again")
+    try:
+        snapshot = Snapshot(
+            fields["job"],
+            fields["spec_hash"],
+            fields["learning"],
+            Version(*fields["parent"]),
+            int(fields["created_ms"]),
+            frame_of(fields, arrays),
+            {int(key): name for key, name in fields["names"].items()},
+            ledger_from_json(fields["ledger"]),
+            group("sums", arrays),
+            int(fields["newest_ms"]),
+            tuple(Version(*version) for version in fields["kept"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WireError(f"model: a field is missing or wrong ({error!r})") from None
+    return snapshot, {**fields, "sha256": said}
+
+
+def snapshot_key(version: Version, part: int) -> bytes:
+    """The Kafka key of one part of a snapshot: ``epoch.number.part``."""
+    return f"{version.epoch}.{version.number}.{part}".encode()
+
+
+def _digest(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS))
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(array.data)
+    return digest.hexdigest()

@@ -1,0 +1,51 @@
+"""Predictions: the answers to requests.
+
+JSON: ``{"id", "prediction", "probabilities": {label: p} | "value": x, "model": {"epoch",
+"version"}, "partition", "offset"}``, or ``error`` in place of prediction and what follows from
+it. Partition and offset are the request's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import orjson
+
+from flink_ol.core.labels import Labels
+from flink_ol.core.model import Answer
+from flink_ol.wire.errors import WireError
+
+
+def encode_answer(answer: Answer, labels: Labels) -> bytes:
+    request = answer.request
+    fields: dict[str, Any] = {"id": request.id}
+    if answer.scores is None:
+        fields["error"] = request.error
+    else:
+        fields |= prediction(answer.scores, labels)
+    fields["model"] = {"epoch": answer.version.epoch, "version": answer.version.number}
+    fields["partition"], fields["offset"] = request.partition, request.offset
+    return orjson.dumps(fields)
+
+
+def prediction(scores: np.ndarray, labels: Labels) -> dict[str, Any]:
+    """The answer proper: ``scores`` (classes,) probabilities, or (1,) value."""
+    if labels.task == "regression":
+        return {"prediction": float(scores[0]), "value": float(scores[0])}
+    label = labels.decode(int(np.argmax(scores)))
+    if labels.task == "binary":
+        label = labels.decode(int(scores[1] > 0.5))
+    probabilities = {str(labels.decode(i)): float(p) for i, p in enumerate(scores)}
+    return {"prediction": label, "probabilities": probabilities}
+
+
+def decode_answer(data: bytes) -> dict[str, Any]:
+    """The answer's fields. Raises WireError."""
+    try:
+        fields = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise WireError(f"prediction: not JSON ({error})") from None
+    if not isinstance(fields, dict) or not ("prediction" in fields or "error" in fields):
+        raise WireError(f"prediction: neither prediction nor error in {data[:200]!r}")
+    return fields

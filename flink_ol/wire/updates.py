@@ -1,0 +1,68 @@
+"""Updates and hellos, from the trainers to the sequencer.
+
+Update: tensors of kind ``update``: arrays ``keys``, ``delta/NAME``, ``sums/NAME``; fields
+partition, sequence, worker [index, incarnation], base [epoch, number], account, names, newest_ms.
+Hello: JSON ``{"kind": "hello", "format": 1, "worker": [index, incarnation]}``.
+"""
+
+from __future__ import annotations
+
+import orjson
+
+from flink_ol.core.ledger import Account, ledger_from_json, ledger_to_json
+from flink_ol.core.messages import Hello, Update, Version, Worker
+from flink_ol.core.state import Delta
+from flink_ol.wire.errors import WireError
+from flink_ol.wire.tensors import decode_tensors, encode_tensors, group, under
+
+_KIND, _FORMATS = "update", range(1, 2)
+
+
+def encode_update(update: Update) -> bytes:
+    fields = {
+        "partition": update.partition,
+        "sequence": update.sequence,
+        "worker": list(update.worker),
+        "base": list(update.base),
+        "account": ledger_to_json({update.partition: update.account}),
+        "names": {str(key): name for key, name in update.names.items()},
+        "newest_ms": update.newest_ms,
+    }
+    arrays = {"keys": update.delta.keys, **under("delta", update.delta.arrays)}
+    return encode_tensors(_KIND, _FORMATS[-1], fields, arrays | under("sums", update.sums))
+
+
+def decode_update(data: bytes) -> Update:
+    """Raises WireError."""
+    fields, arrays = decode_tensors(_KIND, _FORMATS, data)
+    try:
+        partition = int(fields["partition"])
+        account: Account = ledger_from_json(fields["account"])[partition]
+        return Update(
+            partition,
+            int(fields["sequence"]),
+            Worker(*fields["worker"]),
+            Version(*fields["base"]),
+            account,
+            Delta(arrays["keys"], group("delta", arrays)),
+            group("sums", arrays),
+            {int(key): name for key, name in fields["names"].items()},
+            int(fields["newest_ms"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise WireError(f"update: a field is missing or wrong ({error!r})") from None
+
+
+def encode_hello(hello: Hello) -> bytes:
+    return orjson.dumps({"kind": "hello", "format": 1, "worker": list(hello.worker)})
+
+
+def decode_hello(data: bytes) -> Hello:
+    """Raises WireError."""
+    try:
+        fields = orjson.loads(data)
+        if (fields["kind"], fields["format"]) != ("hello", 1):
+            raise WireError(f"hello: unknown kind or format in {fields}")
+        return Hello(Worker(*fields["worker"]))
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise WireError(f"hello: damaged ({error!r})") from None
