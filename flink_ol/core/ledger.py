@@ -13,7 +13,7 @@ _MODULUS = 1 << 64
 class Tally(NamedTuple):
     """Digest of a set of offsets of one partition; adding two tallies joins disjoint sets."""
 
-    count: int = 0
+    count: int = 0  # type: ignore[assignment]  # hides the method of tuples
     first: int = -1  # smallest offset, -1 when empty
     last: int = -1  # largest offset, -1 when empty
     sum: int = 0  # modulo 2^64

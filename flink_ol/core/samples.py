@@ -23,7 +23,7 @@ class Samples(NamedTuple):
     offsets: np.ndarray  # (samples,) int64, Kafka offsets, increasing
     names: Mapping[int, str]  # feature key -> name, for at least the keys above
 
-    def __len__(self) -> int:  # type: ignore[override]  # rows, not fields
+    def __len__(self) -> int:  # rows, not fields
         return len(self.labels)
 
     def rows(self, start: int, stop: int) -> Samples:
