@@ -1,0 +1,147 @@
+"""Sending samples to a job."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Self
+
+import numpy as np
+import orjson
+from kafka.partitioner.default import murmur2
+
+from flink_ol.client.connection import Connection
+from flink_ol.client.producer import Producer
+from flink_ol.wire.json_samples import JsonFields
+
+_PACED_EVERY_S = 0.005  # how finely a rate is kept
+
+
+class SampleWriter:
+    """Sends samples to ``NAME.samples``, to its partitions in turn unless told otherwise.
+
+    A sample is the bytes of a record, or a mapping that becomes one in JSON. ``rate``: samples
+    per second, kept evenly; None: as fast as Kafka takes them. ``fields``: the names of the parts
+    of a record, if the specification has others than the defaults; for :meth:`send_arrays`.
+
+    Raises BrokerUnreachableError, TopicMissingError; DeliveryError when what was sent does not
+    arrive. Memory is bounded: sending waits while too much is under way.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        rate: float | None = None,
+        linger_ms: int = 20,
+        compression: str | None = None,
+        fields: JsonFields | None = None,
+    ) -> None:
+        self._producer = Producer(
+            connection, connection.topics.samples, linger_ms=linger_ms, compression=compression
+        )
+        self._fields = fields or JsonFields()
+        self._rate, self._began, self._paced = rate, 0.0, 0
+        self._next = 0
+        self.by_partition: Counter[int] = Counter()
+
+    @property
+    def partitions(self) -> int:
+        """Of the samples topic."""
+        return self._producer.partitions
+
+    @property
+    def sent(self) -> int:
+        """Samples that were taken for sending."""
+        return self._producer.sent
+
+    @property
+    def acknowledged(self) -> int:
+        """Samples that have arrived."""
+        return self._producer.acknowledged
+
+    def send(
+        self,
+        sample: bytes | Mapping[str, Any],
+        partition: int | None = None,
+        key: bytes | str | None = None,
+    ) -> None:
+        """Send one sample: to ``partition``, or that of ``key`` as other Kafka clients have it."""
+        record = sample if isinstance(sample, bytes) else _encoded(sample)
+        plain = key.encode() if isinstance(key, str) else key
+        if partition is None:
+            if plain is not None:
+                partition = (murmur2(plain) & 0x7FFFFFFF) % self.partitions
+            else:
+                partition = self._next
+                self._next = (partition + 1) % self.partitions
+        elif not 0 <= partition < self.partitions:
+            raise ValueError(
+                f"partition: {partition} is not allowed; give 0 to {self.partitions - 1}"
+            )
+        if self._rate is not None:
+            self._pace(self._rate)
+        self._producer.send(record, partition, plain)
+        self.by_partition[partition] += 1
+
+    def send_many(
+        self, samples: Iterable[bytes | Mapping[str, Any]], partition: int | None = None
+    ) -> int:
+        """Send all; how many there were."""
+        count = 0
+        for sample in samples:
+            self.send(sample, partition)
+            count += 1
+        return count
+
+    def send_arrays(
+        self,
+        X: np.ndarray,
+        y: np.ndarray,
+        importance: np.ndarray | None = None,
+        partition: int | None = None,
+    ) -> int:
+        """Send rows of ``X`` (samples, features) with labels ``y`` (samples,); NaN is absent."""
+        if len(X) != len(y):
+            raise ValueError(f"y: {len(y)} labels for {len(X)} rows of X")
+        names = self._fields
+        for i, (row, label) in enumerate(zip(X, y.tolist(), strict=True)):
+            sample: dict[str, Any] = {names.features or "x": row.tolist(), names.label: label}
+            if importance is not None:
+                sample[names.importance] = float(importance[i])
+            self.send(sample, partition)
+        return len(y)
+
+    def _pace(self, rate: float) -> None:
+        now = time.monotonic()
+        if not self._paced or now - self._began - self._paced / rate > 1.0:
+            self._began, self._paced = now, 0  # after a pause, do not catch up in a burst
+        wait = self._began + self._paced / rate - now
+        if wait > _PACED_EVERY_S:
+            time.sleep(wait)
+        self._paced += 1
+
+    def flush(self, timeout_s: float | None = 60.0) -> None:
+        """Wait until everything has arrived. Raises DeliveryError if it has not."""
+        self._producer.flush(timeout_s)
+
+    def close(self) -> None:
+        """Flush, and let go of the connection."""
+        try:
+            self.flush()
+        finally:
+            self._producer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        if error is None:
+            self.close()
+        else:
+            self._producer.close(0.0)
+
+
+def _encoded(sample: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(sample, option=orjson.OPT_SERIALIZE_NUMPY)
