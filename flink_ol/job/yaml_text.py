@@ -34,8 +34,9 @@ def read_yaml(text: str, source: str) -> dict[str, Any]:
 
 def _fill(value: Any, key: str, problems: list[str]) -> Any:
     if isinstance(value, dict):
-        return {k: _fill(item, f"{key}.{k}" if key else str(k), problems) for k, item in
-                value.items()}
+        return {
+            k: _fill(item, f"{key}.{k}" if key else str(k), problems) for k, item in value.items()
+        }
     if isinstance(value, list):
         return [_fill(item, f"{key}[{i}]", problems) for i, item in enumerate(value)]
     if not isinstance(value, str) or not _VARIABLE.search(value):
