@@ -71,6 +71,9 @@ lock: $(STAMPS)/dependencies  ## resolve the dependencies anew (needs the networ
 	@$(BIN)/uv pip compile -q pyproject.toml --extra dev --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 	  --output-file requirements.lock
+	@$(BIN)/uv pip compile -q pyproject.toml --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+	  --constraints requirements.lock --output-file docker/requirements.lock
 
 lock-jars: $(STAMPS)/project  ## resolve the jars of the local stack anew (needs the network)
 	@$(BIN)/python -m flink_ol.local.lock_jars > $(STAMPS)/jars.lock

@@ -6,6 +6,8 @@ import uuid
 
 import pytest
 
+pytest_plugins = ["tests.local_stack"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     # Terminated, pytest would leave without tearing its fixtures down, and the local stack would

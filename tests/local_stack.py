@@ -1,4 +1,4 @@
-"""The real stack for tests: one Kafka broker and one Flink cluster a session, started lazily.
+"""The real stack as fixtures: one Kafka broker and one Flink cluster a session, started lazily.
 
 `stack` is what a test asks for: the session's stack, with one living TaskManager at the start, and
 the test's jobs cancelled and its added TaskManagers ended afterwards. A module that shares a
@@ -22,8 +22,9 @@ SLOTS = 4
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "/integration/" in item.path.as_posix():
-            item.add_marker(pytest.mark.integration)
+        folder = item.path.parent.name
+        if folder in ("integration", "recovery"):
+            item.add_marker(getattr(pytest.mark, folder))
 
 
 @pytest.fixture(scope="session")
