@@ -1,10 +1,15 @@
-"""What is wrong with a specification, in words that need no knowledge of the validator."""
+"""What is wrong with a specification, in words that need no knowledge of the validator.
+
+Where an error is, and which keys there are at that place, follows from the JSON schema.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from flink_ol.core.fields import ConfigError
 
 
 class SpecError(ValueError):
@@ -18,43 +23,188 @@ class SpecError(ValueError):
         return type(self), (self.source, self.problems)
 
 
-def in_words(problem: Mapping[str, Any], fields: Any) -> str:
-    """One of pydantic's errors about ``fields``, for a person."""
-    place = _place(problem["loc"], fields)
-    key = ".".join(map(str, place)) or "specification"
-    kind, context = problem["type"], problem.get("ctx", {})
+class Problem(NamedTuple):
+    """One thing that is wrong: at which key, and what."""
+
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.key or 'specification'}: {self.text}"
+
+
+class _Place(NamedTuple):
+    """Where in the file one of the validator's errors is."""
+
+    parts: tuple[str | int, ...]
+    union: tuple[str | int, ...] | None  # the value that several kinds were tried for
+    node: Mapping[str, Any]  # schema of the value, or of what holds an unknown key
+
+
+# that of the remedy, by the validator's type of error; its context fills the braces
+_ALLOWED = {
+    "string_type": "a text",
+    "int_type": "an integer",
+    "int_parsing": "an integer",
+    "int_from_float": "an integer",
+    "int_parsing_size": "a smaller integer",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "greater_than": "a value greater than {gt}",
+    "greater_than_equal": "a value of at least {ge}",
+    "less_than": "a value less than {lt}",
+    "less_than_equal": "a value of at most {le}",
+    "tuple_type": "a list",
+    "list_type": "a list",
+    "dict_type": "a mapping",
+    "none_required": "null",
+}
+_NO_MAPPING = ("model_type", "dataclass_type", "model_attributes_type")
+_UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
+
+
+def in_words(
+    errors: Sequence[Mapping[str, Any]], schema: Mapping[str, Any], patterns: Mapping[str, str]
+) -> list[Problem]:
+    """Pydantic's ``errors`` about data of ``schema``; ``patterns``: what a text must be, by key."""
+    located = [(error, _place(error["loc"], schema)) for error in errors]
+    problems = []
+    for tried in _by_union(located):
+        texts = [_problem(error, place, patterns) for error, place in tried]
+        problems.append(texts[0] if len(texts) == 1 else _either(tried[0][0], texts))
+    return problems
+
+
+def _by_union(
+    located: Sequence[tuple[Mapping[str, Any], _Place]],
+) -> Iterator[list[tuple[Mapping[str, Any], _Place]]]:
+    """Errors one by one; those of the kinds tried for one value together, the deepest alone."""
+    unions: dict[tuple[Any, ...], list[tuple[Mapping[str, Any], _Place]]] = {}
+    for error, place in located:
+        if place.union is None:
+            yield [(error, place)]
+        else:
+            unions.setdefault(place.union, []).append((error, place))
+    for tried in unions.values():
+        depth = max(len(place.parts) for _, place in tried)
+        deepest = next(place.parts for _, place in tried if len(place.parts) == depth)
+        yield [(error, place) for error, place in tried if place.parts == deepest]
+
+
+def _problem(error: Mapping[str, Any], place: _Place, patterns: Mapping[str, str]) -> Problem:
+    key, kind, context = _joined(place.parts), error["type"], error.get("ctx", {})
     if kind == "missing":
-        return f"{key}: is missing, and has no default; add it"
-    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-        return f"{key}: there is no such key; {_suggestion(str(place[-1]), context, problem)}"
+        return Problem(key, "is missing, and has no default; add it")
+    if kind in _UNKNOWN_KEY:
+        return Problem(key, f"there is no such key; {_suggestion(str(place.parts[-1]), place)}")
+    if kind == "invalid_key":
+        return Problem(key, "keys are texts; put it in quotes")
     if kind == "value_error":
-        return str(context.get("error", problem["msg"]))
-    allowed = problem["msg"].replace("Input should be ", "").replace("Input should ", "")
+        return _raised(key, context["error"])
+    if kind == "union_tag_not_found":
+        tag = context["discriminator"].strip("'")
+        return Problem(_dotted(key, tag), f"is missing; give {_one_of(list(_choices(place)))}")
+    if kind == "union_tag_invalid":
+        tag, choices = context["discriminator"].strip("'"), list(_choices(place))
+        return _not_allowed(_dotted(key, tag), context["tag"], _one_of(choices))
+    if kind == "literal_error":
+        choices = [str(choice) for choice in place.node.get("enum", [place.node.get("const")])]
+        return _not_allowed(key, error["input"], _one_of(choices))
+    if kind in _NO_MAPPING:
+        keys = place.node.get("properties") or {
+            place.node.get("discriminator", {}).get("propertyName", "..."): None
+        }
+        return _not_allowed(key, error["input"], f"a mapping with keys of {', '.join(keys)}")
     if kind == "string_pattern_mismatch":
-        allowed = "letters, digits, '.', '_' and '-', at most 200, first a letter or a digit"
-    return f"{key}: {problem['input']!r} is not allowed; give {allowed}"
+        return _not_allowed(key, error["input"], patterns.get(key, error["msg"]))
+    allowed = _ALLOWED.get(kind, error["msg"]).format_map(context)
+    return _not_allowed(key, error["input"], allowed)
 
 
-def _place(loc: Sequence[Any], fields: Any) -> list[Any]:
-    """``loc`` without the tags that the validator puts in for members of a union."""
-    place = []
-    for number, part in enumerate(loc):
-        last = number == len(loc) - 1
-        if isinstance(fields, Mapping) and part not in fields and not last:
-            continue
-        if not isinstance(fields, Mapping | list) and number:
-            continue
-        place.append(part)
-        if isinstance(fields, Mapping):
-            fields = fields.get(part)
-        elif isinstance(fields, list) and isinstance(part, int) and part < len(fields):
-            fields = fields[part]
-    return place
+def _not_allowed(key: str, value: Any, allowed: str) -> Problem:
+    # values of properties may be secrets
+    shown = "the value" if key.startswith("kafka.properties.") else _short(value)
+    return Problem(key, f"{shown} is not allowed; give {allowed}")
 
 
-def _suggestion(key: str, context: Mapping[str, Any], problem: Mapping[str, Any]) -> str:
-    known = context.get("known", ())
+def _short(value: Any) -> str:
+    if value is None:
+        return "null"
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _raised(key: str, error: Exception) -> Problem:
+    """An error of the core, which knows the key from its own section on."""
+    if isinstance(error, ConfigError):
+        return _not_allowed(_dotted(key, error.key), error.value, error.allowed)
+    return Problem(key, str(error))
+
+
+def _either(error: Mapping[str, Any], problems: Sequence[Problem]) -> Problem:
+    """One problem of those that the kinds tried for one value have with it."""
+    allowed = dict.fromkeys(p.text.partition("; give ")[2] or p.text for p in problems)
+    return _not_allowed(problems[0].key, error["input"], " or ".join(allowed))
+
+
+def _one_of(choices: Sequence[str]) -> str:
+    return choices[0] if len(choices) == 1 else "one of " + ", ".join(choices)
+
+
+def _suggestion(key: str, place: _Place) -> str:
+    known = list(place.node.get("properties", ()))
     close = difflib.get_close_matches(key, known, 1)
-    if close:
-        return f"did you mean {close[0]}?"
-    return "`flink-ol schema` lists the keys" if not known else f"known are {', '.join(known)}"
+    return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+
+
+def _choices(place: _Place) -> Mapping[str, Any]:
+    choices: Mapping[str, Any] = place.node.get("discriminator", {}).get("mapping", {})
+    return choices
+
+
+def _place(loc: Sequence[str | int], schema: Mapping[str, Any]) -> _Place:
+    """``loc`` without the validator's own words for the members of a union."""
+    node: Mapping[str, Any] = schema
+    parts: list[str | int] = []
+    union = None
+    for number, part in enumerate(loc):
+        node = _resolved(node, schema)
+        mapping = node.get("discriminator", {}).get("mapping", {})
+        if part in node.get("properties", {}):
+            node = node["properties"][part]
+        elif part in mapping:
+            node = {"$ref": mapping[part]}
+            continue
+        elif "anyOf" in node:
+            union = tuple(parts) if union is None else union
+            if isinstance(part, int):
+                parts.append(part)
+            continue
+        elif isinstance(node.get("additionalProperties"), Mapping):
+            node = node["additionalProperties"]
+        elif isinstance(part, int):
+            node = node.get("items", {})
+        elif number < len(loc) - 1:
+            continue
+        parts.append(part)
+    return _Place(tuple(parts), union, _resolved(node, schema))
+
+
+def _resolved(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    while "$ref" in node:
+        node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+    return node
+
+
+def _joined(parts: Sequence[str | int]) -> str:
+    text = ""
+    for part in parts:
+        text = f"{text}[{part}]" if isinstance(part, int) and text else _dotted(text, str(part))
+    return text
+
+
+def _dotted(key: str, name: str) -> str:
+    return f"{key}.{name}" if key and name else key or name

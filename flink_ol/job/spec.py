@@ -4,19 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from flink_ol.core.config import Classes, ConfigError, Features, Learning, LinearModel, Model, Task
+from flink_ol.core.config import (
+    Classes,
+    ConfigError,
+    Features,
+    Learning,
+    LinearModel,
+    Model,
+    Task,
+    check_classes,
+)
 from flink_ol.core.optimizers import Optimizer, Sgd
-from flink_ol.job.problems import SpecError as SpecError
-from flink_ol.job.problems import in_words
+from flink_ol.job.problems import Problem, SpecError, in_words
 from flink_ol.job.yaml_text import read_yaml
+from flink_ol.wire.errors import WireError
 from flink_ol.wire.json_samples import JsonFields
+from flink_ol.wire.kafka_settings import client_arguments
 from flink_ol.wire.topics import NAME_PATTERN, Topics
 
+_SERVERS = r"^\s*[^\s,]+:\d{1,5}\s*(,\s*[^\s,]+:\d{1,5}\s*)*$"
 Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
 
 
@@ -29,9 +49,9 @@ class _Section(BaseModel):
 class Kafka(_Section):
     """Where the topics are."""
 
-    bootstrap_servers: str = "127.0.0.1:9092"
+    bootstrap_servers: Annotated[str, Field(pattern=_SERVERS)] = "127.0.0.1:9092"
     """HOST:PORT, several with commas between."""
-    properties: dict[str, str | int | float | bool] = {}
+    properties: Annotated[dict[str, str | int | float | bool], Field(repr=False)] = {}
     """Kafka client properties by their Java names, for every client: TLS, SASL."""
     partitions: Annotated[int, Field(ge=1, le=1024)] = 4
     """Of the requests and predictions topics when they are made."""
@@ -119,9 +139,18 @@ class Spec(_Section):
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     """Of everything random."""
 
+    @field_validator("classes", mode="before")
+    @classmethod
+    def _refuse_truth_values(cls, classes: Any) -> Any:
+        if isinstance(classes, list) and any(isinstance(label, bool) for label in classes):
+            allowed = "labels in quotes: YAML reads yes, no, on and off as truth values"
+            raise ConfigError("", classes, allowed)
+        return classes
+
     @model_validator(mode="after")
-    def _check_learning(self) -> Spec:
-        _ = self.learning
+    def _check_beyond_one_key(self) -> Spec:
+        client_arguments(self.kafka.bootstrap_servers, self.kafka.properties)
+        check_classes(self.task, self.classes)
         return self
 
     @classmethod
@@ -136,14 +165,19 @@ class Spec(_Section):
     @classmethod
     def parse(cls, text: str, source: str = "specification") -> Spec:
         """The specification in ``text``; ``source`` names it in a SpecError."""
-        fields = read_yaml(text, source)
+        fields, problems = read_yaml(text, source)
+        unset = {problem.key for problem in problems}
         try:
-            return cls.model_validate(fields)
+            spec = cls.model_validate(fields)
         except ValidationError as error:
-            problems = [in_words(problem, fields) for problem in error.errors()]
-            raise SpecError(source, problems) from None
-        except ConfigError as error:
-            raise SpecError(source, [str(error)]) from None
+            of_keys = [one for one in error.errors() if one["loc"]]
+            found = in_words(of_keys, cls.json_schema(), _PATTERNS)
+            wrong = {re.split(r"[.\[]", problem.key)[0] for problem in found}
+            found += _beyond_one_key(fields, wrong)
+            problems += [problem for problem in found if problem.key not in unset]
+        if problems:
+            raise SpecError(source, [str(problem) for problem in dict.fromkeys(problems)])
+        return spec
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
@@ -193,3 +227,34 @@ class Spec(_Section):
                 f"{self.samples.partitions}: workers without a partition stay idle"
             )
         return found
+
+
+_NAME_IN_WORDS = "letters, digits, '.', '_' and '-', at most 200, first a letter or a digit"
+_PATTERNS = {
+    "name": _NAME_IN_WORDS,
+    "kafka.bootstrap_servers": "HOST:PORT, several with commas between",
+}
+
+
+def _beyond_one_key(fields: Mapping[str, Any], wrong: Set[str]) -> list[Problem]:
+    """What only several keys together show, where none of them is in ``wrong`` sections."""
+    problems = []
+    kafka = fields.get("kafka", {})
+    if "kafka" not in wrong:
+        try:
+            client_arguments("", kafka.get("properties", {}))
+        except WireError as error:
+            key, _, text = str(error).partition(": ")
+            problems.append(Problem(key, text))
+    if not wrong & {"task", "classes"}:
+        classes = fields.get("classes")
+        try:
+            check_classes(
+                fields.get("task", "binary"),
+                tuple(classes) if isinstance(classes, list) else classes,
+            )
+        except ConfigError as error:
+            problems.append(
+                Problem(error.key, f"{error.value!r} is not allowed; give {error.allowed}")
+            )
+    return problems

@@ -8,15 +8,18 @@ from typing import Any
 
 import yaml
 
-from flink_ol.job.problems import SpecError
+from flink_ol.job.problems import Problem, SpecError
 
 _VARIABLE = re.compile(r"\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}")
 
 
-def read_yaml(text: str, source: str) -> dict[str, Any]:
-    """The mapping in ``text``; SpecError if it is no mapping or a variable is not set."""
+def read_yaml(text: str, source: str) -> tuple[dict[str, Any], list[Problem]]:
+    """The mapping in ``text``, and a problem for each variable that is not set.
+
+    Raises SpecError if it is no mapping.
+    """
     try:
-        fields = yaml.safe_load(text)
+        fields = yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         line = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -25,34 +28,48 @@ def read_yaml(text: str, source: str) -> dict[str, Any]:
         raise SpecError(source, [f"is not YAML: {error}"]) from None
     if not isinstance(fields, dict):
         raise SpecError(source, ["is no mapping of keys to values; `flink-ol init` writes one"])
-    problems: list[str] = []
-    filled = _fill(fields, "", problems)
-    if problems:
-        raise SpecError(source, problems)
-    return dict(filled)
+    problems: list[Problem] = []
+    return dict(_fill(fields, "", problems)), problems
 
 
-def _fill(value: Any, key: str, problems: list[str]) -> Any:
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that is given twice, of which YAML readers take the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[Any, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            # a merge key may stand more than once
+            if key.tag != "tag:yaml.org,2002:merge" and seen.setdefault(key.value, line) != line:
+                problem = f"{key.value} is given in line {seen[key.value]} already"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def _fill(value: Any, key: str, problems: list[Problem]) -> Any:
     if isinstance(value, dict):
-        return {
-            k: _fill(item, f"{key}.{k}" if key else str(k), problems) for k, item in value.items()
-        }
+        filled = value.items()
+        return {k: _fill(item, f"{key}.{k}" if key else str(k), problems) for k, item in filled}
     if isinstance(value, list):
         return [_fill(item, f"{key}[{i}]", problems) for i, item in enumerate(value)]
     if not isinstance(value, str) or not _VARIABLE.search(value):
         return value
-
-    def variable(match: re.Match[str]) -> str:
-        found = os.environ.get(match["name"], match["default"])
-        if found is None:
-            problems.append(
-                f"{key}: the environment variable {match['name']} is not set; set it, or write "
-                f"${{{match['name']}:-default}}"
+    unset = [
+        match["name"]
+        for match in _VARIABLE.finditer(value)
+        if match["name"] not in os.environ and match["default"] is None
+    ]
+    for name in unset:
+        problems.append(
+            Problem(
+                key,
+                f"the environment variable {name} is not set; set it, or write "
+                f"${{{name}:-default}}",
             )
-            return ""
-        return found
-
+        )
+    if unset:
+        return value
     whole = _VARIABLE.fullmatch(value)
-    filled = _VARIABLE.sub(variable, value)
-    # a variable that is the whole value may be a number or a truth value as well
-    return yaml.safe_load(filled) if whole and not key.startswith("kafka.") else filled
+    text = _VARIABLE.sub(lambda match: os.environ.get(match["name"], match["default"]), value)
+    # a variable that is the whole value may be a number or a truth value; a secret is a text
+    return yaml.safe_load(text) if whole and not key.startswith("kafka.") else text
