@@ -12,4 +12,9 @@
 
 A job may also be submitted by a script that uses PyFlink itself:
 `subprocess.run([sys.executable, "script.py"], env=stack.submit_environment())`.
+
+Every process of the stack itself binds to 127.0.0.1 only. One thing does not: while a job with
+Python functions runs, the Beam runner inside a TaskManager opens a few gRPC ports to its Python
+workers on all addresses, and offers no setting for it. On a machine that others can reach, close
+them with a firewall.
 """
