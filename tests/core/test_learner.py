@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from flink_ol.core.config import Features, Learning, LinearModel, Task
 from flink_ol.core.learner import Learner
 from flink_ol.core.samples import Samples
 from flink_ol.core.state import State
-from tests.core.streams import batches, random_samples
+from tests.core.streams import batches, random_samples, samples_of
 from tests.core.tasks import TASKS, every, learning
 from tests.core.witness import Witness
 
@@ -40,6 +42,34 @@ def agree(learner: Learner, state: State, witness: Witness) -> None:
         np.testing.assert_allclose(state.rows("scaler")[slots], scaler, rtol=1e-12, atol=1e-12)
 
 
+def scored(sums: dict[str, np.ndarray]) -> float:
+    """What the samples cost before they were learned from."""
+    return float(sums["squared_error" if "squared_error" in sums else "log_loss"][0])
+
+
+def long_way(settings: Learning, scores: list[list[float]], samples: Samples) -> float:
+    total = 0.0
+    for raw, label in zip(scores, samples.labels, strict=True):
+        if settings.task == "regression":
+            total += (raw[0] - label) ** 2
+        elif settings.task == "binary":
+            total += math.log1p(math.exp(raw[0] if label == 0 else -raw[0]))
+        else:
+            total += math.log(sum(map(math.exp, raw))) - raw[int(label)]
+    return total
+
+
+def test_a_feature_that_changes_its_place_in_the_row_is_scored_with_its_newest_scale() -> None:
+    settings = learning("regression", "sgd")
+    learner, witness, state = Learner(settings), Witness(settings), Learner(settings).initial()
+    both, alone = [(1, 2.0, True), (2, 1.0, True)], [(2, 30.0, True)]
+    rows = [both, [(1, 3.0, True), (2, 2.5, True)], alone, alone, both]
+    samples = samples_of(rows, [1.0, 2.0, 3.0, 5.0, 4.0])
+    sums = learner.learn(state, samples, NAN, 1.0)
+    expected = long_way(settings, witness.learn(samples), samples)
+    np.testing.assert_allclose(scored(sums), expected, rtol=1e-12)
+
+
 @every
 def test_the_compiled_loop_equals_the_plain_one(settings: Learning) -> None:
     learner, witness = Learner(settings), Witness(settings)
@@ -47,8 +77,9 @@ def test_the_compiled_loop_equals_the_plain_one(settings: Learning) -> None:
     state, label = learner.initial(), NAN
     for batch in batches(samples, seed=2):
         known = learner.scores(state, batch.rows(0, min(1, len(batch))))
-        learner.learn(state, batch, label, 1.0)
+        sums = learner.learn(state, batch, label, 1.0)
         expected = witness.learn(batch)
+        np.testing.assert_allclose(scored(sums), long_way(settings, expected, batch), rtol=1e-11)
         np.testing.assert_allclose(known, np.array(expected[:1] or known), rtol=1e-11, atol=1e-12)
         label = float(batch.labels[-1]) if len(batch) else label
     agree(learner, state, witness)

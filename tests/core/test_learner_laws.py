@@ -163,6 +163,19 @@ def test_a_number_too_large_to_learn_from_shows(value: float, scale: bool) -> No
         assert all(np.isfinite(state.rows(spec.name)).all() for spec in learner.specs)
 
 
+def test_statistics_that_overflow_in_the_state_alone_show() -> None:
+    learner = Learner(learning("binary", "sgd"))
+    state = learner.initial()
+    batch = samples_of([[(1, 1e149, True)]], [1.0])
+    state.arrays["scaler"][state.slots(batch.keys)] = [10.0, 0.0, 1.797e308]
+    mark = learner.mark(state, batch)
+    learner.learn(state, batch, NAN, 1.0)
+    assert np.isfinite(state.rows("scaler")).all()
+    assert learner.difference(state, mark, batch).finite()
+    state.arrays["scaler"][0, 2] = np.inf
+    assert not learner.difference(state, mark, batch).finite()
+
+
 def test_every_array_says_how_it_merges() -> None:
     rules = {
         name: {spec.name: spec.merge for spec in Learner(learning("binary", name)).specs}

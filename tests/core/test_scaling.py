@@ -85,6 +85,13 @@ def test_a_constant_has_no_deviation_however_it_is_merged(value: float, sizes: l
     assert inverse_deviation(total[1], total[2] / total[0]) == 0.0
 
 
+@pytest.mark.parametrize("value", [0.1, 1e9 + 0.1, -1e-7])
+def test_many_equal_values_have_their_own_mean_and_no_deviation(value: float) -> None:
+    _, mean, deviations = one_batch([value] * 200_000)
+    assert mean == pytest.approx(value, rel=1e-15)
+    assert inverse_deviation(mean, deviations / 200_000) == 0.0
+
+
 def test_the_deviation_of_nothing_scales_to_zero() -> None:
     assert inverse_deviation(0.0, math.nan) == 0.0
     assert inverse_deviation(3.0, 0.0) == 0.0

@@ -42,9 +42,9 @@ def batch_moments(
 ) -> np.ndarray:
     """Count, mean and squared deviations of one batch alone: (touched, 3) float64.
 
-    In two passes, with the correction of Chan, Golub, LeVeque 1983 for the rounded mean. Means are
-    summed from the feature's first value, so that a constant has itself as mean, to the bit: the
-    noise of a plain sum over thousands of values would not pass for rounding once merged.
+    In two passes. Means are summed from the feature's first value, so that a constant has itself
+    as mean, to the bit: the noise of a plain sum over thousands of values would not pass for
+    rounding once merged.
     ``ranks`` gives an entry's row in the result. Infinite where a value is too large to be scaled.
     """
     moments = np.zeros((touched, 3))
@@ -58,7 +58,6 @@ def batch_moments(
             moments[row, MEAN] += values[entry] - first[row]
             if abs(values[entry]) > _LARGEST:
                 moments[row, DEVIATIONS] = math.inf
-    rest = np.zeros(touched)
     for row in range(touched):
         if moments[row, COUNT] > 0.0:
             moments[row, MEAN] = first[row] + moments[row, MEAN] / moments[row, COUNT]
@@ -66,10 +65,5 @@ def batch_moments(
         if numeric[entry]:
             row = ranks[entry]
             deviation = values[entry] - moments[row, MEAN]
-            rest[row] += deviation
             moments[row, DEVIATIONS] += deviation * deviation
-    for row in range(touched):
-        if moments[row, COUNT] > 0.0:
-            correction = rest[row] * rest[row] / moments[row, COUNT]
-            moments[row, DEVIATIONS] = max(0.0, moments[row, DEVIATIONS] - correction)
     return moments
