@@ -43,6 +43,10 @@ class MetricsReader:
         for record in self._reader.follow(timeout_s):
             yield decode_metrics(record.value)
 
+    def poll(self, wait_s: float) -> list[dict[str, Any]]:
+        """Those that come within ``wait_s``, after :meth:`latest` or what was read last."""
+        return [decode_metrics(record.value) for record in self._reader.poll(wait_s)]
+
     def close(self) -> None:
         """Let go of the connection."""
         self._reader.close()

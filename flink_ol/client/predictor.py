@@ -6,13 +6,13 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
 
 from flink_ol.client.connection import Connection
-from flink_ol.client.errors import DeliveryError, UnansweredError
-from flink_ol.client.producer import Producer
+from flink_ol.client.errors import UnansweredError
+from flink_ol.client.producer import Producer, Receipt
 from flink_ol.client.topic_reader import TopicReader
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.predictions import decode_answer
@@ -21,6 +21,13 @@ _POLL_S = 0.1
 _STRAY_ANSWERS = 100_000  # answers kept that may belong to a request not acknowledged yet
 
 Place = tuple[int, int]  # partition and offset of a request, which its answer names
+
+
+class _Asked(NamedTuple):
+    """A request under way."""
+
+    receipt: Receipt
+    time_s: float
 
 
 class Predictor:
@@ -39,7 +46,7 @@ class Predictor:
         connection: Connection,
         *,
         timeout_s: float = 30.0,
-        window: int = 1000,
+        window: int = 2000,
         id_field: str = "id",
     ) -> None:
         """``timeout_s``: for each request; ``window``: requests under way at a time."""
@@ -62,7 +69,7 @@ class Predictor:
             for answer in self.stream(requests):
                 answers.append(answer)
         except UnansweredError as error:
-            raise UnansweredError(str(error), answers + error.answers) from None
+            raise self._unanswered(answers + error.answers) from None
         return [answer for answer in answers if answer is not None]
 
     def ask_one(self, request: Mapping[str, Any] | bytes) -> dict[str, Any]:
@@ -74,16 +81,20 @@ class Predictor:
 
         Raises UnansweredError with the answers to the requests under way.
         """
-        under_way: deque[tuple[Any, float]] = deque()  # future of the metadata, time sent
-        for request in requests:
-            under_way.append((self._send(request), time.monotonic()))
-            while len(under_way) >= self._window:
+        under_way: deque[_Asked] = deque()
+        try:
+            for request in requests:
+                under_way.append(_Asked(self._send(request), time.monotonic()))
+                if len(under_way) >= self._window:
+                    # half at a time, so that requests leave together and not one by one
+                    while len(under_way) > self._window // 2:
+                        yield self._await(under_way)
+            while under_way:
                 yield self._await(under_way)
-        while under_way:
-            yield self._await(under_way)
-        self._answers.clear()
+        finally:
+            self._answers.clear()
 
-    def _send(self, request: Mapping[str, Any] | bytes) -> Any:
+    def _send(self, request: Mapping[str, Any] | bytes) -> Receipt:
         if not isinstance(request, bytes):
             if request.get(self._id_field) is None:
                 request = {**request, self._id_field: uuid.uuid4().hex}
@@ -91,19 +102,24 @@ class Predictor:
         partition, self._next = self._next, (self._next + 1) % self._producer.partitions
         return self._producer.send(request, partition)
 
-    def _await(self, under_way: deque[tuple[Any, float]]) -> dict[str, Any]:
+    def _await(self, under_way: deque[_Asked]) -> dict[str, Any]:
         """The answer to the oldest request under way, which then is none any more."""
-        future, sent = under_way[0]
-        while (answer := self._take(future)) is None:
+        asked = under_way[0]
+        if (answer := self._take(asked)) is None:
+            self._producer.seal()
+        while answer is None:
+            if time.monotonic() - asked.time_s > self._timeout_s:
+                raise self._unanswered([self._take(asked) for asked in under_way])
             self._receive()
-            if time.monotonic() - sent > self._timeout_s:
-                raise self._unanswered([future for future, _ in under_way])
+            answer = self._take(asked)
         under_way.popleft()
         return answer
 
-    def _take(self, future: Any) -> dict[str, Any] | None:
-        place = _place(future)
-        return None if place is None else self._answers.pop(place, None)
+    def _take(self, asked: _Asked) -> dict[str, Any] | None:
+        offset = asked.receipt.offset
+        if offset is None:
+            return None
+        return self._answers.pop((asked.receipt.partition, offset), None)
 
     def _receive(self) -> None:
         for record in self._reader.poll(_POLL_S):
@@ -116,11 +132,10 @@ class Predictor:
         while len(self._answers) > _STRAY_ANSWERS:
             del self._answers[next(iter(self._answers))]
 
-    def _unanswered(self, futures: list[Any]) -> UnansweredError:
-        answers = [self._take(future) for future in futures]
+    def _unanswered(self, answers: list[dict[str, Any] | None]) -> UnansweredError:
         received = sum(answer is not None for answer in answers)
         return UnansweredError(
-            f"{self._job}: {received} of {len(answers)} requests under way were answered within "
+            f"{self._job}: {received} of {len(answers)} requests were answered, each within "
             f"{self._timeout_s:g} s; does the job run (`flink-ol status`), and is it keeping up?",
             answers,
         )
@@ -135,12 +150,3 @@ class Predictor:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _place(future: Any) -> Place | None:
-    """Where the request lies, None while that is not known. Raises DeliveryError."""
-    if not future.is_done:
-        return None
-    if not future.succeeded():
-        raise DeliveryError(f"a request has not arrived: {future.exception}; ask again")
-    return future.value.partition, future.value.offset

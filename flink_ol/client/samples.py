@@ -15,6 +15,7 @@ from flink_ol.client.connection import Connection
 from flink_ol.client.producer import Producer
 from flink_ol.wire.json_samples import JsonFields
 
+_RECORDS_IN_TURN = 500  # to a partition, before the next one has its turn
 _PACED_EVERY_S = 0.005  # how finely a rate is kept
 
 
@@ -35,11 +36,11 @@ class SampleWriter:
         *,
         rate: float | None = None,
         linger_ms: int = 20,
-        compression: str | None = None,
+        compress: bool = False,
         fields: JsonFields | None = None,
     ) -> None:
         self._producer = Producer(
-            connection, connection.topics.samples, linger_ms=linger_ms, compression=compression
+            connection, connection.topics.samples, linger_ms=linger_ms, compress=compress
         )
         self._fields = fields or JsonFields()
         self._rate, self._began, self._paced = rate, 0.0, 0
@@ -76,10 +77,8 @@ class SampleWriter:
             else:
                 partition = self._next
                 self._next = (partition + 1) % self.partitions
-        elif not 0 <= partition < self.partitions:
-            raise ValueError(
-                f"partition: {partition} is not allowed; give 0 to {self.partitions - 1}"
-            )
+        else:
+            self._check(partition)
         if self._rate is not None:
             self._pace(self._rate)
         self._producer.send(record, partition, plain)
@@ -88,12 +87,36 @@ class SampleWriter:
     def send_many(
         self, samples: Iterable[bytes | Mapping[str, Any]], partition: int | None = None
     ) -> int:
-        """Send all; how many there were."""
+        """Send all; how many there were. Lists of bytes go fastest."""
+        if isinstance(samples, list) and self._rate is None and set(map(type, samples)) == {bytes}:
+            return self._send_list(samples, partition)
         count = 0
         for sample in samples:
             self.send(sample, partition)
             count += 1
         return count
+
+    def _send_list(self, records: list[bytes], partition: int | None) -> int:
+        if partition is not None:
+            self._check(partition)
+            self._producer.send_block(records, partition)
+            self.by_partition[partition] += len(records)
+            return len(records)
+        stride = self.partitions * _RECORDS_IN_TURN
+        for start in range(0, len(records), stride):
+            for turn in range(min(self.partitions, len(records) - start)):
+                share = records[start + turn : start + stride : self.partitions]
+                target = (self._next + turn) % self.partitions
+                self._producer.send_block(share, target)
+                self.by_partition[target] += len(share)
+        self._next = (self._next + len(records)) % self.partitions
+        return len(records)
+
+    def _check(self, partition: int) -> None:
+        if not 0 <= partition < self.partitions:
+            raise ValueError(
+                f"partition: {partition} is not allowed; give 0 to {self.partitions - 1}"
+            )
 
     def send_arrays(
         self,
