@@ -49,12 +49,32 @@ class Guarded(TyperGroup):
 
 def _report(error: Exception) -> NoReturn:
     code = _exit_code(error)
+    text = str(error)
     if code is None:
+        code = FAILURE
         text = (
             f"unexpected {type(error).__name__}: {error}\n"
             "this is a defect of flink_ol; FLINK_OL_TRACEBACK=1 shows where it happened"
         )
-    else:
-        text = str(error)
     typer.echo(f"flink-ol: {text}", err=True)
-    raise typer.Exit(FAILURE if code is None else code)
+    raise typer.Exit(code)
+
+
+def _exit_code(error: Exception) -> int | None:
+    """None for errors that no part of flink_ol raises on purpose."""
+    # imported here, since most calls end without an error
+    from kafka.errors import KafkaError
+
+    from flink_ol.client.errors import ClientError
+    from flink_ol.core.fields import ConfigError
+    from flink_ol.job.problems import SpecError
+    from flink_ol.local.errors import StackError
+    from flink_ol.wire.errors import WireError
+
+    if isinstance(error, UsageError | SpecError | ConfigError):
+        return WRONG_CALL
+    if isinstance(
+        error, FailureError | StackError | ClientError | WireError | KafkaError | OSError
+    ):
+        return FAILURE
+    return None

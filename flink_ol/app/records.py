@@ -42,10 +42,14 @@ class Records:
         for block in self.blocks(1):
             yield from block
 
-    def blocks(self, size: int = 4096) -> Iterator[list[bytes]]:
-        """The lines in lists of at most ``size``, in order."""
+    def blocks(self, size: int, as_they_come: bool = False) -> Iterator[list[bytes]]:
+        """The lines in lists of ``size``, in order; the last may be shorter.
+
+        ``as_they_come``: shorter ones too, wherever the input pauses, so that lines typed or piped
+        in slowly do not wait for others.
+        """
         try:
-            yield from _blocks(self._decompressed(), size)
+            yield from _blocks(self._decompressed(), size, as_they_come)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise UsageError(
                 f"{self.name}: the gzip data are damaged or cut off ({error}); check with `gzip -t`"
@@ -90,19 +94,18 @@ def _size(raw: io.FileIO) -> int | None:
     return None
 
 
-def _blocks(stream: io.BufferedIOBase, size: int) -> Iterator[list[bytes]]:
-    """Cut at newlines; a list is handed on when it has ``size`` lines or the input pauses.
-
-    ``read1`` gives what is there, so that lines typed or piped in slowly do not wait for others.
-    """
+def _blocks(stream: io.BufferedIOBase, size: int, as_they_come: bool) -> Iterator[list[bytes]]:
     lines: list[bytes] = []
     rest = b""
     while chunk := stream.read1(_BLOCK_BYTES):
         parts = (rest + chunk).split(b"\n")
         rest = parts.pop()
         lines += [line for part in parts if (line := part.strip())]
-        for start in range(0, len(lines), size):
-            yield lines[start : start + size]
-        lines = []
+        whole = len(lines) if as_they_come else len(lines) - len(lines) % size
+        for start in range(0, whole, size):
+            yield lines[start : min(start + size, whole)]
+        del lines[:whole]
     if last := rest.strip():
-        yield [last]
+        lines.append(last)
+    for start in range(0, len(lines), size):
+        yield lines[start : start + size]

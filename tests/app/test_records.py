@@ -48,7 +48,16 @@ def test_blocks_hold_every_line_in_order(
     with Records(str(path)) as records:
         blocks = list(records.blocks(4))
     assert [line.decode() for block in blocks for line in block] == lines
+    assert all(len(block) == 4 for block in blocks[:-1])
     assert all(0 < len(block) <= 4 for block in blocks)
+
+
+def test_blocks_end_at_the_same_lines_however_the_input_is_packed(tmp_path: Path) -> None:
+    text = b"".join(b"%d\n" % number for number in range(100_000))
+    (tmp_path / "plain").write_bytes(text)
+    (tmp_path / "packed").write_bytes(gzip.compress(text))
+    with Records(str(tmp_path / "plain")) as plain, Records(str(tmp_path / "packed")) as packed:
+        assert list(plain.blocks(4096)) == list(packed.blocks(4096))
 
 
 def test_lines_longer_than_a_read_are_whole(tmp_path: Path) -> None:
@@ -60,7 +69,7 @@ def test_lines_longer_than_a_read_are_whole(tmp_path: Path) -> None:
 def test_standard_input_is_read_as_it_comes() -> None:
     code = (
         "from flink_ol.app.records import Records\n"
-        "for line in Records('-'): print(line.decode(), flush=True)"
+        "for block in Records('-').blocks(100, as_they_come=True): print(block, flush=True)"
     )
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
@@ -69,7 +78,8 @@ def test_standard_input_is_read_as_it_comes() -> None:
         for line in (b"first\n", b"second\n"):
             child.stdin.write(line)
             child.stdin.flush()
-            assert child.stdout.readline() == line  # before the input has ended
+            said = child.stdout.readline().strip()  # before the input has ended
+            assert said.decode() == repr([line.strip()])
         child.stdin.close()
         assert child.wait(10) == 0
 
