@@ -86,7 +86,7 @@ class Model:
 
     def predict_one(self, features: Mapping[str, Any]) -> Any:
         """The label, or the value in regression, for one mapping of features."""
-        return self.predict([features])[0].item()
+        return self.predict([features]).tolist()[0]
 
     def predict_proba_one(self, features: Mapping[str, Any]) -> dict[str, float]:
         """Probabilities by label, as the job's answers have them."""
