@@ -1,1 +1,1 @@
-"""The learning core: pure functions and state machines over numpy arrays, without I/O, clock or engine."""
+"""The learning core: pure functions and state machines over numpy arrays, without I/O or clock."""

@@ -21,7 +21,9 @@ from flink_ol.core.trainer import Trainer
 class Loop:
     """Learns batch by batch; every update is merged and fed back before the next batch."""
 
-    def __init__(self, learner: Learner, job: str, spec_hash: str, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, learner: Learner, job: str, spec_hash: str, clock: Callable[[], int]
+    ) -> None:
         """``clock`` gives milliseconds; it only dates what comes out."""
         self._clock = clock
         self._trainer, self._model = Trainer(learner), Model(learner, job, spec_hash)

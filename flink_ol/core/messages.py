@@ -24,7 +24,7 @@ INITIAL = Version(0, 0)
 class Worker(NamedTuple):
     """One life of one trainer subtask; a restart draws a new incarnation."""
 
-    index: int  # subtask index
+    index: int  # type: ignore[assignment]  # subtask index; hides tuple.index, which nobody needs
     incarnation: int  # random, 63 bits
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flink_ol.core.ledger import Account, Tally
-from flink_ol.core.messages import Entry, Hello, Update, Version, Worker
+from flink_ol.core.messages import INITIAL, Entry, Hello, Update, Version, Worker
 from flink_ol.core.state import Delta
 
 # A worker's part in the recent past is forgotten by half in this many updates of all workers:
@@ -67,7 +67,7 @@ Effect = Append | WakeMe | UpdateSpoilt
 class SequencerState:
     """Everything the sequencer knows; consumed and updated by ``Sequencer.handle``."""
 
-    version: Version = Version(0, 0)
+    version: Version = INITIAL
     opened: bool = False  # whether this life has begun its epoch; not stored
     workers: dict[int, int] = field(default_factory=dict)  # index -> incarnation, this epoch
     parts: dict[int, float] = field(default_factory=dict)  # worker index -> recent samples
@@ -150,9 +150,7 @@ class Sequencer:
             return 1.0
         return total * total / sum(part * part for part in state.parts.values())
 
-    def _obey(
-        self, state: SequencerState, command: Mapping[str, Any], now_ms: int
-    ) -> list[Effect]:
+    def _obey(self, state: SequencerState, command: Mapping[str, Any], now_ms: int) -> list[Effect]:
         if command["command"] != "snapshot":
             raise AssertionError(f"command {command['command']!r} passed its schema unhandled")
         return [self._append(state, now_ms, {SNAPSHOT, METRICS}, command=command)]

@@ -72,8 +72,10 @@ class State:
 
     def rows(self, name: str) -> np.ndarray:
         """The array's rows in use (per feature), or the whole array (fixed): a view."""
-        return self.arrays[name][: self.vocabulary.size] if self._spec(name).per_feature else (
-            self.arrays[name]
+        return (
+            self.arrays[name][: self.vocabulary.size]
+            if self._spec(name).per_feature
+            else (self.arrays[name])
         )
 
     def _spec(self, name: str) -> ArraySpec:

@@ -241,5 +241,3 @@ class Trainer:
 
 def _tally(rejections: Sequence[Rejection]) -> Tally:
     return Tally.of(np.array([rejection.offset for rejection in rejections], np.int64))
-
-

@@ -16,8 +16,8 @@ from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
 from flink_ol.job.spec import Spec
-from flink_ol.wire.topics import Topics
 from flink_ol.operators import states
+from flink_ol.wire.topics import Topics
 
 _TRANSACTION_TIMEOUT_MS = 15 * 60 * 1000  # the broker's default limit; Flink's own is refused
 
@@ -45,7 +45,7 @@ class Endpoints:
                    ROW(p, o_first, o_last, n, newest_ms,
                        CASE WHEN o_last - o_first + 1 <> n THEN os END, vs) AS batch
             FROM (
-              SELECT p, MIN(o) AS o_first, MAX(o) AS o_last, COUNT(*) AS n, 
+              SELECT p, MIN(o) AS o_first, MAX(o) AS o_last, COUNT(*) AS n,
                      EXTRACT(EPOCH FROM MAX(ts)) * 1000 + EXTRACT(MILLISECOND FROM MAX(ts))
                        AS newest_ms,
                      ARRAY_AGG(o) AS os, ARRAY_AGG(v) AS vs
@@ -96,8 +96,9 @@ class Endpoints:
             }
         else:
             options["properties.linger.ms"] = "0"
-        self._create(f"sink_{topic.replace('-', '_')}", "k BYTES, v BYTES" if keyed else "v BYTES",
-                     options)
+        self._create(
+            f"sink_{topic.replace('-', '_')}", "k BYTES, v BYTES" if keyed else "v BYTES", options
+        )
         table = self._tables.from_data_stream(stream)
         statements = self._tables.create_statement_set()
         statements.add_insert(f"sink_{topic.replace('-', '_')}", table)

@@ -79,7 +79,7 @@ def _ensure(admin: KafkaAdminClient, spec: Spec) -> list[str]:
     if partitions != spec.samples.partitions:
         problem = (
             f"samples.partitions: {spec.samples.partitions} is not allowed; the topic "
-            f"{spec.topics.samples} has {partitions}, and a job reads all of them: give {partitions}"
+            f"{spec.topics.samples} has {partitions}, all of which a job reads: give {partitions}"
         )
         raise SpecError(spec.name, [problem])
     return [topic.name for topic in missing]

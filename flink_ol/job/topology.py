@@ -46,9 +46,7 @@ def build(spec: Spec) -> StreamExecutionEnvironment:
     }
     log = (
         _keyed(updates.union(endpoints.commands()), states.message_type())
-        .process(
-            SequencerFunction(intervals_ms, spec.training.scale_rate), states.bytes_type()
-        )
+        .process(SequencerFunction(intervals_ms, spec.training.scale_rate), states.bytes_type())
         .name("sequencer")
         .uid(states.SEQUENCER_UID)
         .set_parallelism(1)
@@ -68,9 +66,7 @@ def build(spec: Spec) -> StreamExecutionEnvironment:
     endpoints.write(predictions, "predictions")
     endpoints.write(predictions.get_side_output(states.weights()), "weights")
     endpoints.write(predictions.get_side_output(states.metrics()), "metrics")
-    endpoints.write(
-        predictions.get_side_output(states.snapshots()), "snapshots", exactly_once=True
-    )
+    endpoints.write(predictions.get_side_output(states.snapshots()), "snapshots", exactly_once=True)
     endpoints.write(updates.get_side_output(states.dead_letters()), "dead-letters")
     return environment
 

@@ -12,6 +12,7 @@ from flink_ol.core.config import Learning
 from flink_ol.core.evaluation import metrics
 from flink_ol.core.learner import Learner
 from flink_ol.core.model import (
+    Answer,
     Effect,
     EntryArrived,
     Model,
@@ -32,7 +33,7 @@ from flink_ol.wire.parts import split
 from flink_ol.wire.predictions import encode_answer
 
 
-class ModelFunction(BroadcastProcessFunction):  # type: ignore[misc]
+class ModelFunction(BroadcastProcessFunction):
     """Requests in, predictions out; weights, snapshots and metrics on the side."""
 
     def __init__(
@@ -66,7 +67,8 @@ class ModelFunction(BroadcastProcessFunction):  # type: ignore[misc]
         partition, offset, payload = value
         request = self._decoder.decode_request(payload, partition, offset)
         for effect in self._model.handle(state, RequestArrived(request)):
-            yield encode_answer(effect, self._decoder.labels)
+            if isinstance(effect, Answer):
+                yield encode_answer(effect, self._decoder.labels)
 
     def process_broadcast_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
         state = self._restored(ctx)

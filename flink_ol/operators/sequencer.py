@@ -29,7 +29,7 @@ from flink_ol.wire.operator_state import decode_sequencer_state, encode_sequence
 from flink_ol.wire.updates import decode_hello, decode_update, encode_update
 
 
-class SequencerFunction(KeyedProcessFunction):  # type: ignore[misc]
+class SequencerFunction(KeyedProcessFunction):
     """Updates, hellos and commands in, log entries out."""
 
     def __init__(self, intervals_ms: Mapping[str, int], scale_rate: bool) -> None:

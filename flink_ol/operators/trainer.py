@@ -30,14 +30,14 @@ from flink_ol.operators import states
 from flink_ol.wire.dead_letters import encode_dead_letter
 from flink_ol.wire.formats import SampleFormat, sample_format
 from flink_ol.wire.frames import decode_frame, peek_frame
-from flink_ol.wire.parts import Assembler
 from flink_ol.wire.operator_state import decode_progress, encode_progress
+from flink_ol.wire.parts import Assembler
 from flink_ol.wire.updates import decode_update, encode_hello, encode_update
 
 _ONLY = 0  # the one key of the broadcast state, and of the sequencer's stream
 
 
-class TrainerFunction(KeyedBroadcastProcessFunction):  # type: ignore[misc]
+class TrainerFunction(KeyedBroadcastProcessFunction):
     """Batches in, updates out; dead letters on the side."""
 
     def __init__(self, learning: Learning, format_name: str, fields: Any, topic: str) -> None:
@@ -47,9 +47,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._topic = topic
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        self._decoder: SampleFormat = sample_format(
-            self._format_name, self._fields, self._learning
-        )
+        self._decoder: SampleFormat = sample_format(self._format_name, self._fields, self._learning)
         worker = Worker(runtime_context.get_index_of_this_subtask(), secrets.randbits(63))
         self._trainer = Trainer(Learner(self._learning))
         self._state = self._trainer.initial(worker)

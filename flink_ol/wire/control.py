@@ -12,9 +12,9 @@ COMMANDS = ("snapshot",)
 _MOST_BYTES = 64 << 10
 
 
-def encode_command(command: str, id: Any = None) -> bytes:
+def encode_command(command: str, command_id: Any = None) -> bytes:
     """Raises WireError if there is no such command."""
-    fields = {"command": command} if id is None else {"command": command, "id": id}
+    fields = {"command": command} if command_id is None else {"command": command, "id": command_id}
     data = orjson.dumps(fields)
     decode_command(data)
     return data

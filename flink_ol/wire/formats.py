@@ -17,9 +17,13 @@ from flink_ol.wire.json_samples import JsonSamples
 class SampleFormat(Protocol):
     labels: Labels
 
-    def decode(self, payloads: Sequence[bytes | None], offsets: np.ndarray) -> tuple[Samples, list[Rejection]]: ...
+    def decode(
+        self, payloads: Sequence[bytes | None], offsets: np.ndarray
+    ) -> tuple[Samples, list[Rejection]]: ...
     def decode_request(self, payload: bytes | None, partition: int, offset: int) -> Request: ...
 
 
 def sample_format(name: str, fields: Any, learning: Learning) -> SampleFormat:
-    return {"json": JsonSamples}[name](Labels(learning.task, learning.classes), fields, learning.features.hash_bits)
+    return {"json": JsonSamples}[name](
+        Labels(learning.task, learning.classes), fields, learning.features.hash_bits
+    )

@@ -31,7 +31,9 @@ class JsonSamples:
         self.labels, self.fields, self.hash_bits = labels, fields, hash_bits
         self.names: dict[int, str] = {}
 
-    def decode(self, payloads: Sequence[bytes | None], offsets: np.ndarray) -> tuple[Samples, list[Rejection]]:
+    def decode(
+        self, payloads: Sequence[bytes | None], offsets: np.ndarray
+    ) -> tuple[Samples, list[Rejection]]:
         rows, rejections = [], []
         for payload, offset in zip(payloads, offsets.tolist(), strict=True):
             try:
@@ -90,7 +92,14 @@ class JsonSamples:
             if self.fields.label not in record:
                 raise ValueError(f"{self.fields.label!r} is missing")
             label = self.labels.encode(record[self.fields.label])
-        return keys, values, numeric, label, float(record.get(self.fields.importance, 1.0)), record.get(self.fields.id)
+        return (
+            keys,
+            values,
+            numeric,
+            label,
+            float(record.get(self.fields.importance, 1.0)),
+            record.get(self.fields.id),
+        )
 
     def decode_request(self, payload: bytes | None, partition: int, offset: int) -> Request:
         try:

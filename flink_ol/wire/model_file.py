@@ -54,7 +54,9 @@ def read_snapshot(data: bytes) -> tuple[Snapshot, dict[str, Any]]:
     said = fields.pop("sha256", None)
     content = {key: value for key, value in fields.items() if key not in ("kind", "format")}
     if said != _digest(content, arrays):
-        raise WireError(f"model: its content does not have the SHA-256 it says ({said}); read it again")
+        raise WireError(
+            f"model: its content does not have the SHA-256 it says ({said}); read it again"
+        )
     try:
         snapshot = Snapshot(
             fields["job"],

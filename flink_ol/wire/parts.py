@@ -40,8 +40,8 @@ class Assembler:
         """The whole message, if ``part`` completes one. Raises WireError."""
         if len(part) < _HEADER.size:
             raise WireError(f"part: {len(part)} bytes are too few; it was cut off")
-        magic, format, number, count, digest = _HEADER.unpack_from(part)
-        if magic != _MAGIC or format != _FORMAT:
+        magic, layout, number, count, digest = _HEADER.unpack_from(part)
+        if magic != _MAGIC or layout != _FORMAT:
             raise WireError(f"part: not written by flink_ol, or by a newer one ({part[:5]!r})")
         if number == 0 or digest != self._digest:
             self._digest, self._parts = digest, []

@@ -22,9 +22,11 @@ _MOST_HEADER_BYTES = 100_000_000  # safetensors' own limit
 _MOST_ARRAYS = 1_000
 
 
-def encode_tensors(kind: str, format: int, fields: Mapping[str, Any], arrays: Mapping[str, Any]) -> bytes:
+def encode_tensors(
+    kind: str, number: int, fields: Mapping[str, Any], arrays: Mapping[str, Any]
+) -> bytes:
     """``fields`` are plain JSON; arrays of any numeric dtype. Equal inputs give equal bytes."""
-    header = orjson.dumps({"kind": kind, "format": format, **fields}).decode()
+    header = orjson.dumps({"kind": kind, "format": number, **fields}).decode()
     contiguous = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
     return safetensors.numpy.save(contiguous, {_KEY: header})
 
@@ -44,18 +46,16 @@ def read_fields(kind: str, formats: range, data: bytes | memoryview) -> dict[str
         if len(header) > _MOST_ARRAYS:
             raise WireError(f"{kind}: {len(header)} arrays, at most {_MOST_ARRAYS} are read")
         fields = orjson.loads(header["__metadata__"][_KEY])
-        found, format = fields["kind"], fields["format"]
+        found, number = fields["kind"], fields["format"]
     except WireError:
         raise
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise WireError(f"{kind}: not written by flink_ol, or damaged ({error})") from None
     if found != kind:
         raise WireError(f"{kind}: these bytes are a {found}")
-    if not isinstance(format, int) or format not in formats:
+    if not isinstance(number, int) or number not in formats:
         known = f"{formats[0]} to {formats[-1]}" if len(formats) > 1 else f"{formats[0]}"
-        raise WireError(
-            f"{kind} has format {format}, this reader knows {known}: upgrade flink_ol"
-        )
+        raise WireError(f"{kind} has format {number}, this reader knows {known}: upgrade flink_ol")
     return dict(fields)
 
 
@@ -82,7 +82,5 @@ def group(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
     """The inverse of :func:`under`, for one group."""
     start = f"{prefix}/"
     return {
-        name.removeprefix(start): array
-        for name, array in arrays.items()
-        if name.startswith(start)
+        name.removeprefix(start): array for name, array in arrays.items() if name.startswith(start)
     }

@@ -10,7 +10,7 @@ import operator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import orjson
 import pytest

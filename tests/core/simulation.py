@@ -128,9 +128,7 @@ class Simulation:
             if isinstance(effect, trainer.SendUpdate):
                 keyed.progress = effect.progress
                 keyed.pending[effect.update.sequence] = copy.deepcopy(effect.update)
-                self.channels[worker].append(
-                    sequencer.UpdateArrived(copy.deepcopy(effect.update))
-                )
+                self.channels[worker].append(sequencer.UpdateArrived(copy.deepcopy(effect.update)))
             elif isinstance(effect, trainer.SayHello):
                 self.channels[worker].append(sequencer.HelloArrived(effect.hello))
             elif isinstance(effect, trainer.ForgetUpdates):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -69,7 +71,7 @@ def test_every_sample_is_in_the_ledger_once_whatever_happens(schedule: list, wor
 def test_versions_never_fall(schedule: list) -> None:
     simulation = run(schedule)
     versions = [entry.version for entry in simulation.sent]
-    assert all(a < b for a, b in zip(versions, versions[1:], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(versions))
 
 
 @settings(max_examples=200, deadline=None)

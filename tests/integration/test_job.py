@@ -74,7 +74,7 @@ def test_two_workers_learn_answer_and_tell(stack: Stack, tmp_path: Path, job_nam
         # the control topic: a snapshot now, though nothing was learned since the last
         before = snapshot.frame.version
         producer.send(job.spec.topics.control, b"no command")
-        producer.send(job.spec.topics.control, encode_command("snapshot", id="mine"))
+        producer.send(job.spec.topics.control, encode_command("snapshot", "mine"))
         producer.flush()
     deadline = time.monotonic() + 30
     while (newest := job.newest_snapshot()) is None or newest.frame.version == before:

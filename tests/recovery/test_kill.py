@@ -26,12 +26,8 @@ def feed_with_kills(job: RunningJob, records: list[bytes], rate: float, kills: i
     feeding.join()
 
 
-def test_a_killed_task_manager_costs_no_sample(
-    stack: Stack, tmp_path: Path, job_name: str
-) -> None:
-    job = RunningJob(
-        stack, tmp_path, job_name, samples={"partitions": 4}, training={"workers": 2}
-    )
+def test_a_killed_task_manager_costs_no_sample(stack: Stack, tmp_path: Path, job_name: str) -> None:
+    job = RunningJob(stack, tmp_path, job_name, samples={"partitions": 4}, training={"workers": 2})
     records = list(json_records(4, 30_000))
     job.submit()
     job.feed(records[:4_000])
@@ -47,9 +43,7 @@ def test_a_killed_task_manager_costs_no_sample(
 def test_one_worker_equals_a_plain_loop_through_a_kill(
     stack: Stack, tmp_path: Path, job_name: str
 ) -> None:
-    job = RunningJob(
-        stack, tmp_path, job_name, samples={"partitions": 1}, training={"workers": 1}
-    )
+    job = RunningJob(stack, tmp_path, job_name, samples={"partitions": 1}, training={"workers": 1})
     records = list(json_records(5, 20_000))
     job.submit()
     job.feed(records[:4_000])
