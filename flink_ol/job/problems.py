@@ -109,25 +109,31 @@ def _problem(error: Mapping[str, Any], place: _Place, patterns: Mapping[str, str
         return Problem(_dotted(key, tag), f"is missing; give {_one_of(list(_choices(place)))}")
     if kind == "union_tag_invalid":
         tag, choices = context["discriminator"].strip("'"), list(_choices(place))
-        return _not_allowed(_dotted(key, tag), context["tag"], _one_of(choices))
+        return not_allowed(_dotted(key, tag), context["tag"], _one_of(choices))
     if kind == "literal_error":
         choices = [str(choice) for choice in place.node.get("enum", [place.node.get("const")])]
-        return _not_allowed(key, error["input"], _one_of(choices))
+        return not_allowed(key, error["input"], _one_of(choices))
     if kind in _NO_MAPPING:
         keys = place.node.get("properties") or {
             place.node.get("discriminator", {}).get("propertyName", "..."): None
         }
-        return _not_allowed(key, error["input"], f"a mapping with keys of {', '.join(keys)}")
+        return not_allowed(key, error["input"], f"a mapping with keys of {', '.join(keys)}")
     if kind == "string_pattern_mismatch":
-        return _not_allowed(key, error["input"], patterns.get(key, error["msg"]))
-    allowed = _ALLOWED.get(kind, error["msg"]).format_map(context)
-    return _not_allowed(key, error["input"], allowed)
+        return not_allowed(key, error["input"], patterns.get(key, error["msg"]))
+    limits = {name: _number(limit) for name, limit in context.items()}
+    allowed = _ALLOWED.get(kind, error["msg"]).format_map(limits)
+    return not_allowed(key, error["input"], allowed)
 
 
-def _not_allowed(key: str, value: Any, allowed: str) -> Problem:
+def not_allowed(key: str, value: Any, allowed: str) -> Problem:
+    """The problem that ``value`` is not what is allowed at ``key``."""
     # values of properties may be secrets
     shown = "the value" if key.startswith("kafka.properties.") else _short(value)
     return Problem(key, f"{shown} is not allowed; give {allowed}")
+
+
+def _number(limit: Any) -> Any:
+    return f"{limit:g}" if isinstance(limit, float) else limit
 
 
 def _short(value: Any) -> str:
@@ -140,14 +146,14 @@ def _short(value: Any) -> str:
 def _raised(key: str, error: Exception) -> Problem:
     """An error of the core, which knows the key from its own section on."""
     if isinstance(error, ConfigError):
-        return _not_allowed(_dotted(key, error.key), error.value, error.allowed)
+        return not_allowed(_dotted(key, error.key), error.value, error.allowed)
     return Problem(key, str(error))
 
 
 def _either(error: Mapping[str, Any], problems: Sequence[Problem]) -> Problem:
     """One problem of those that the kinds tried for one value have with it."""
     allowed = dict.fromkeys(p.text.partition("; give ")[2] or p.text for p in problems)
-    return _not_allowed(problems[0].key, error["input"], " or ".join(allowed))
+    return not_allowed(problems[0].key, error["input"], " or ".join(allowed))
 
 
 def _one_of(choices: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ from flink_ol.core.config import (
     check_classes,
 )
 from flink_ol.core.optimizers import Optimizer, Sgd
-from flink_ol.job.problems import Problem, SpecError, in_words
+from flink_ol.job.problems import Problem, SpecError, in_words, not_allowed
 from flink_ol.job.yaml_text import read_yaml
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.json_samples import JsonFields
@@ -254,7 +254,5 @@ def _beyond_one_key(fields: Mapping[str, Any], wrong: Set[str]) -> list[Problem]
                 tuple(classes) if isinstance(classes, list) else classes,
             )
         except ConfigError as error:
-            problems.append(
-                Problem(error.key, f"{error.value!r} is not allowed; give {error.allowed}")
-            )
+            problems.append(not_allowed(error.key, error.value, error.allowed))
     return problems

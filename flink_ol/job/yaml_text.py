@@ -38,11 +38,13 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: dict[Any, int] = {}
         for key, _ in node.value:
-            line = key.start_mark.line + 1
             # a merge key may stand more than once
-            if key.tag != "tag:yaml.org,2002:merge" and seen.setdefault(key.value, line) != line:
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                continue
+            if key.value in seen:
                 problem = f"{key.value} is given in line {seen[key.value]} already"
                 raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen[key.value] = key.start_mark.line + 1
         return super().construct_mapping(node, deep)
 
 

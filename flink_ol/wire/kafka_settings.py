@@ -80,7 +80,7 @@ _STORES = {
 
 def _stores(properties: Mapping[str, Value]) -> dict[str, str]:
     """Arguments for the stores that are PEM files."""
-    arguments = {}
+    arguments: dict[str, str] = {}
     for store, (kind, instead) in _STORES.items():
         if store not in properties:
             continue

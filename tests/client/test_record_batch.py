@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka.record import MemoryRecords
 from kafka.record.util import calc_crc32c
@@ -32,6 +32,7 @@ def _expected(
     return [(i, 1_700_000_000_123, key, value) for i, (key, value) in pairs]
 
 
+@settings(deadline=None)  # the first call compiles
 @given(st.lists(st.tuples(_KEYS, st.binary(max_size=300)), min_size=1), st.booleans())
 def test_another_client_reads_what_was_encoded(
     pairs: list[tuple[bytes | None, bytes]], compress: bool
@@ -48,6 +49,7 @@ def test_lengths_at_the_edges_of_their_encoding_are_read_back() -> None:
     assert _decoded(data) == _expected(values, keys)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100), st.binary(max_size=100))
 def test_the_checksum_is_castagnolis_and_continues(first: bytes, second: bytes) -> None:
     assert crc32c(first) == calc_crc32c(first)
