@@ -60,7 +60,7 @@ def test_client_certificates_are_translated() -> None:
 
 
 def test_properties_of_producers_inside_flink_are_left_to_them() -> None:
-    properties: dict[str, Any] = {"linger.ms": 5, "max.poll.records": 10, "ssl.truststore.password": "x"}
+    properties: dict[str, Any] = {"linger.ms": 5, "acks": "all", "ssl.truststore.password": "x"}
     assert set(client_arguments("a:1", properties)) == {"bootstrap_servers"}
 
 
