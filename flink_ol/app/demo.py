@@ -77,9 +77,15 @@ def _play(console: Console, stack: Stack, flights: int | None, rate: int) -> Non
         f"{spec.samples.partitions} partitions of the topic {spec.topics.samples}"
     )
 
-    say.act(f"{len(samples):,} flights of 2013 flow through, {rate:,} a second")
     say.fact(f"question: more than 15 minutes late at the destination? ({year.left_out})")
-    streamed = stream(console, spec, samples, rate)
+    say.act("The first flights make Flink start its Python workers")
+    streamed = stream(
+        console,
+        spec,
+        samples,
+        rate,
+        lambda: say.act(f"{len(samples):,} flights of 2013 flow through, {rate:,} a second"),
+    )
     say.answers(streamed.answered)
 
     say.act("The final model is read from Kafka and compared")

@@ -98,6 +98,10 @@ class Teller:
                 f"(replay without Kafka and Flink {compared.replayed[name]:.4f}; {beside})"
             )
         self.fact(
+            "(replay is one worker after each flight; here two learn side by side, and each hears "
+            "of the other's a moment later)"
+        )
+        self.fact(
             f"on the last {compared.flights:,} flights it answers as the replayed model does in "
             f"{compared.agreeing:.2%} of the cases"
         )
@@ -105,6 +109,7 @@ class Teller:
     def summary(self, compared: Compared, streamed: Streamed, seconds: float) -> None:
         """What happened, for someone who has never seen Flink, and how to look further."""
         rate = streamed.sent / streamed.seconds
+        versions = compared.version
         right = compared.metrics["accuracy"]
         majority = compared.baselines["accuracy"].get("majority", 0.0)
         self._console.print(
@@ -112,12 +117,12 @@ class Teller:
 [bold]What happened[/bold]
   Every flight was a message in Kafka, a store of streams. Flink, which runs programs over streams
   and brings them back after a failure, handed the messages to two workers. Each flight was first
-  predicted and then learned from, so the accuracy is that of honest predictions. The workers'
-  lessons were merged into one model {compared.version:,} times, and that model went back to the
-  workers, answered the questions and was published to Kafka, from where it was read at the end.
+  predicted and then learned from, so the share of right predictions is an honest one. What the
+  workers learned was merged into one model, version after version, and that model went back to
+  the workers, answered the questions, and was published to Kafka, where it was read at the end.
 
-  {streamed.sent:,} flights in {streamed.seconds:.0f} s ({rate:,.0f}/s). Of the predictions
-  {right:.1%} were right; always saying "on time" would have been right in {majority:.1%}.
+  {streamed.sent:,} flights in {streamed.seconds:.0f} s ({rate:,.0f}/s), {versions:,} model versions.
+  {right:.1%} of the predictions were right; always saying "on time" is right in {majority:.1%}.
   The demo took {seconds:.0f} s.
 
 [bold]How to look further[/bold]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from rich.console import Console, Group
@@ -35,12 +36,17 @@ class Streamed(NamedTuple):
 
 
 class Feeding(threading.Thread):
-    """Sends the samples at a rate; ``sent`` tells how far it is."""
+    """Sends the first samples at once, and when it is told to, the others at a rate.
 
-    def __init__(self, to: Connection, samples: list[bytes], rate: float) -> None:
+    ``sent`` tells how far it is.
+    """
+
+    def __init__(self, to: Connection, samples: list[bytes], first: int, rate: float) -> None:
         super().__init__(name="feed", daemon=True)
         self._to, self._samples, self._rate = to, samples, rate
-        self._ended = threading.Event()
+        self._first = first
+        self._told = threading.Event()
+        self._ended = False
         self.sent = 0
         self.trouble: BaseException | None = None
 
@@ -48,36 +54,62 @@ class Feeding(threading.Thread):
         try:
             with SampleWriter(self._to, rate=self._rate) as writer:
                 for line in self._samples:
-                    if self._ended.is_set():
+                    if self.sent == self._first:
+                        self._told.wait()
+                    if self._ended:
                         return
                     writer.send(line)
                     self.sent += 1
         except Exception as error:
             self.trouble = error  # for the main thread to tell: a thread's own would be lost
 
+    def go_on(self) -> None:
+        """Send the others, too."""
+        self._told.set()
+
     def stop(self) -> None:
         """Send no more."""
-        self._ended.set()
+        self._ended = True
+        self._told.set()
         self.join()
 
 
-def stream(console: Console, spec: Spec, samples: list[bytes], rate: int) -> Streamed:
-    """Feed, ask and show until every sample is in the model. Raises :class:`FailureError`."""
+def stream(
+    console: Console, spec: Spec, samples: list[bytes], rate: int, awake: Callable[[], None]
+) -> Streamed:
+    """Feed, ask and show until every sample is in the model; ``awake`` is called at full speed.
+
+    Raises :class:`FailureError`.
+    """
     to = connection(spec)
-    began = time.monotonic()
     with MetricsReader(to) as metrics, Predictor(to, timeout_s=_ANSWER_S) as predictor:
-        feeding = Feeding(to, samples, rate)
+        feeding = Feeding(to, samples, spec.samples.partitions, rate)
         asking = Asking(samples, lambda: feeding.sent, int(_AHEAD_S * rate), predictor.ask)
         try:
             feeding.start()
+            _await_first(metrics, feeding, spec.samples.partitions)
+            awake()
+            began = time.monotonic()
+            feeding.go_on()
             asking.start()
             course = _watch(console, spec.name, metrics, feeding, asking, len(samples))
         finally:
             feeding.stop()
-            asking.stop()
+            if asking.is_alive():
+                asking.stop()
     assert course.newest is not None
     seconds = time.monotonic() - began
     return Streamed(len(samples), dict(course.newest), asking.answered, seconds)
+
+
+def _await_first(metrics: MetricsReader, feeding: Feeding, first: int) -> None:
+    """Until one flight of each partition was learned: Flink starts its Python workers for them."""
+    deadline = time.monotonic() + _QUIET_S
+    while not any(message["samples"] >= first for message in metrics.poll(0.3)):
+        if feeding.trouble is not None:
+            raise feeding.trouble
+        if time.monotonic() > deadline:
+            raise FailureError(f"the first {first} flights were not learned in {_QUIET_S:.0f} s")
 
 
 def _watch(
@@ -89,7 +121,7 @@ def _watch(
     total: int,
 ) -> Course:
     """Show the course until everything was learned."""
-    course, told, moved = Course(), 0.0, time.monotonic()
+    course, told, moved, answers = Course(), time.monotonic(), time.monotonic(), 0
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while course.counted < total:
             for message in metrics.poll(0.3):
@@ -109,7 +141,8 @@ def _watch(
             elif time.monotonic() - told > _LINE_EVERY_S:
                 told = time.monotonic()
                 console.print(f"  {live_table.line(course)}")
-                if asking.answered:
+                if len(asking.answered) > answers:
+                    answers = len(asking.answered)
                     console.print(f"    {in_words(asking.answered[-1])}")
         if not console.is_terminal:
             console.print(f"  {live_table.line(course)}")

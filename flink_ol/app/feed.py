@@ -15,7 +15,7 @@ from flink_ol.app.progress import record_bar
 from flink_ol.app.records import STANDARD_INPUT, Records
 from flink_ol.client import SampleWriter
 
-_BLOCK = 1000  # records between two looks at the bar, at most
+_BLOCK = 8192  # records between two looks at the bar, at most
 
 
 def feed(

@@ -36,8 +36,13 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
+def in_brackets(baselines: Mapping[str, float]) -> str:
+    """`` (no change 0.8533, majority 0.5753)``, or nothing."""
+    beside = ", ".join(f"{words(name)} {value:.4f}" for name, value in baselines.items())
+    return f" ({beside})" if beside else ""
+
+
 def metric_lines(metrics: Mapping[str, Any]) -> Iterator[str]:
-    """``accuracy  0.8221   (majority 0.5753, no change 0.8533)``."""
+    """``accuracy   0.8221 (no change 0.8533, majority 0.5753)``, one line a metric."""
     for name, value, baselines in rows(metrics):
-        beside = ", ".join(f"{words(other)} {figure:.4f}" for other, figure in baselines.items())
-        yield f"  {words(name):<10} {value:.4f}" + (f"   ({beside})" if beside else "")
+        yield f"  {words(name):<10} {value:.4f}{in_brackets(baselines)}"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
-from flink_ol.app.figures import rows, words
+from flink_ol.app.figures import in_brackets, rows, words
 
 _RATE_OVER_MS = 5000  # short enough to follow a change, long enough to smooth the windows
 
@@ -76,8 +76,7 @@ def line(course: Course) -> str:
     if message is None:
         return "waiting for the first samples"
     figures = ", ".join(
-        f"{words(name)} {value:.4f}"
-        + "".join(f" ({words(other)} {figure:.4f})" for other, figure in beside.items())
+        f"{words(name)} {value:.4f}{in_brackets(beside)}"
         for name, value, beside in rows(message["metrics"])[:2]
     )
     return (
