@@ -25,7 +25,7 @@ class Connection:
     """HOST:PORT, several with commas between."""
     job: str
     """The job's name, with which the names of its topics begin."""
-    properties: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    properties: Mapping[str, str | int | float | bool] = field(default_factory=dict, repr=False)
     """Kafka client properties by their Java names, as in the specification."""
 
     @property

@@ -71,17 +71,17 @@ class Producer:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._closed = False
+        settings = {
+            "acks": "all",
+            "enable_idempotence": True,
+            "allow_auto_create_topics": False,
+            "max_request_size": 2 * MOST_RECORD_BYTES,
+            "max_block_ms": int(_METADATA_S * 1000),
+            "request_timeout_ms": min(30_000, int(delivery_s * 1000)),
+            "delivery_timeout_ms": int(delivery_s * 1000),
+        }
         with kafka_errors(self._address):
-            self._producer = KafkaProducer(
-                **connection.arguments(),
-                acks="all",
-                enable_idempotence=True,
-                allow_auto_create_topics=False,
-                max_request_size=2 * MOST_RECORD_BYTES,
-                max_block_ms=int(_METADATA_S * 1000),
-                request_timeout_ms=min(30_000, int(delivery_s * 1000)),
-                delivery_timeout_ms=int(delivery_s * 1000),
-            )
+            self._producer = KafkaProducer(**{**settings, **connection.arguments()})
         try:
             self.partitions = self._count_partitions(connection)
         except BaseException:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import closing
 from typing import NamedTuple
 
 from kafka.admin import KafkaAdminClient, NewTopic
-from kafka.errors import KafkaError, NoBrokersAvailable, TopicAlreadyExistsError
+from kafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    NoBrokersAvailable,
+    TopicAlreadyExistsError,
+)
 
 from flink_ol.job.problems import SpecError
 from flink_ol.job.spec import Spec
@@ -14,6 +20,7 @@ from flink_ol.wire.kafka_settings import client_arguments
 from flink_ol.wire.parts import PART_BYTES
 
 _MOST_RECORD_BYTES = PART_BYTES + (1 << 20)  # a part with what Kafka puts around it
+_SHOWN_WITHIN_S = 20.0
 
 
 class TopicSettings(NamedTuple):
@@ -67,19 +74,39 @@ def ensure_topics(spec: Spec) -> list[str]:
 def _ensure(admin: KafkaAdminClient, spec: Spec) -> list[str]:
     there = set(admin.list_topics())
     wanted = topic_settings(spec)
-    missing = [topic for topic in wanted if topic.name not in there]
-    for topic in missing:
+    made = []
+    for topic in wanted:
+        if topic.name in there:
+            continue
         new = NewTopic(topic.name, topic.partitions, -1, topic_configs=topic.config)
         try:
             admin.create_topics([new])
         except TopicAlreadyExistsError:
-            continue  # someone else was faster; its partitions are looked at below
-    (samples,) = admin.describe_topics([spec.topics.samples])
-    partitions = len(samples["partitions"])
-    if partitions != spec.samples.partitions:
+            continue  # someone else was faster
+        made.append(topic.name)
+    found = _await(admin, [topic.name for topic in wanted])[spec.topics.samples]
+    if found != spec.samples.partitions:
         problem = (
             f"samples.partitions: {spec.samples.partitions} is not allowed; the topic "
-            f"{spec.topics.samples} has {partitions}, all of which a job reads: give {partitions}"
+            f"{spec.topics.samples} has {found}, and a job reads all of them: give {found}"
         )
         raise SpecError(spec.name, [problem])
-    return [topic.name for topic in missing]
+    return made
+
+
+def _await(admin: KafkaAdminClient, names: list[str]) -> dict[str, int]:
+    """Partitions by topic, once all can be used: a broker learns of new topics a little later."""
+    deadline = time.monotonic() + _SHOWN_WITHIN_S
+    while True:
+        described = admin.describe_topics(names)
+        partitions = {
+            topic["topic"]: len(topic["partitions"])
+            for topic in described
+            if not topic["error_code"] and all(part["leader"] >= 0 for part in topic["partitions"])
+        }
+        if partitions.keys() >= set(names):
+            return partitions
+        if time.monotonic() > deadline:
+            late = ", ".join(sorted(set(names) - partitions.keys()))
+            raise KafkaTimeoutError(f"no leader for {late} after {_SHOWN_WITHIN_S:.0f} s")
+        time.sleep(0.05)
