@@ -76,7 +76,10 @@ class Endpoints:
         return self._stream(table, states.request_type(), "requests")
 
     def write(self, stream: DataStream, topic: str, exactly_once: bool = False) -> None:
-        """Send a stream of bytes, or of (key, value) pairs, to ``NAME.topic``."""
+        """Send a stream of bytes, or of (key, value) pairs, to ``NAME.topic``.
+
+        What one subtask publishes is written by one, so that it stays in order.
+        """
         keyed = stream.get_type() == states.keyed_bytes_type()
         options = {
             **self._kafka(),
@@ -86,6 +89,8 @@ class Endpoints:
             "properties.transaction.timeout.ms": str(_TRANSACTION_TIMEOUT_MS),
             "properties.max.request.size": str(16 << 20),
         }
+        if topic != "predictions":
+            options["sink.parallelism"] = "1"
         if exactly_once:
             options["sink.transactional-id-prefix"] = f"{self._spec.name}.{topic}"
         if keyed:

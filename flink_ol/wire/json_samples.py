@@ -1,109 +1,325 @@
-"""Samples as JSON, one a message (first version: the general path)."""
+"""Samples as JSON, one a message.
+
+``{"x": {"name": value, ...} or [value, ...], "y": label, "w": importance, "id": ..., "t": ...}``,
+the names of the parts being settings; or flat records, where every other field is a feature.
+A feature is a number, or a text or truth value (``f=v`` with value 1), or null (absent).
+
+A batch is parsed by one call and taken apart column by column. Only a batch with something
+unusual in it is looked at record by record, to find which ones and why.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 import orjson
 
-from flink_ol.core.features.hashing import feature_key
 from flink_ol.core.fields import Section
 from flink_ol.core.labels import Labels
 from flink_ol.core.messages import Request
 from flink_ol.core.samples import Rejection, Samples
+from flink_ol.wire.names import FeatureNames
+
+MOST_BYTES = 1 << 20  # of one record
+
+_SCALARS = {int, float, str, bool, type(None)}
+_NUMBERS = {int, float}
 
 
 @dataclass(frozen=True, kw_only=True)
 class JsonFields(Section):
+    """The names of the parts of a JSON record."""
+
     features: str | None = "x"
+    """Holds the features; null: every field that is no other part is one."""
     label: str = "y"
+    """Holds the label."""
     importance: str = "w"
+    """Holds the importance weight, above 0; 1 where it is absent."""
     id: str = "id"
+    """Holds what a prediction repeats to be found by; any scalar."""
     time: str = "t"
+    """Holds the event time; kept out of the features."""
+
+
+class _UnusualError(Exception):
+    """Some record of the batch cannot be used, or not in this way."""
 
 
 class JsonSamples:
+    """Decodes and encodes the records of one job."""
+
     def __init__(self, labels: Labels, fields: JsonFields, hash_bits: int | None) -> None:
-        self.labels, self.fields, self.hash_bits = labels, fields, hash_bits
-        self.names: dict[int, str] = {}
+        self.labels = labels
+        self._fields = fields
+        self._names = FeatureNames(hash_bits)
+        self._parts = {fields.label, fields.importance, fields.id, fields.time}
+        # stands between records, so that none can pass for two, or two for one: see _parse
+        self._sentinel = secrets.randbits(62)
+        self._separator = b",%d," % self._sentinel
 
     def decode(
         self, payloads: Sequence[bytes | None], offsets: np.ndarray
     ) -> tuple[Samples, list[Rejection]]:
-        rows, rejections = [], []
-        for payload, offset in zip(payloads, offsets.tolist(), strict=True):
-            try:
-                rows.append((self._row(payload, True), offset))
-            except ValueError as error:
-                rejections.append(Rejection(offset, str(error)))
-        return self._samples(rows), rejections
-
-    def _samples(self, rows: list) -> Samples:
-        lengths = [len(row[0]) for row, _ in rows]
-        return Samples(
-            np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64),
-            np.array([k for row, _ in rows for k in row[0]], np.int64),
-            np.array([v for row, _ in rows for v in row[1]], np.float64),
-            np.array([c for row, _ in rows for c in row[2]], bool),
-            np.array([row[3] for row, _ in rows], np.float64),
-            np.array([row[4] for row, _ in rows], np.float64),
-            np.array([o for _, o in rows], np.int64),
-            self.names,
-        )
-
-    def _row(self, payload: bytes | None, labelled: bool) -> tuple:
-        if not payload:
-            raise ValueError("the record is empty")
-        if len(payload) > 1 << 20:
-            raise ValueError(f"the record has {len(payload)} bytes")
+        """Samples and rejections of ``payloads``, whose Kafka ``offsets`` (records,) increase."""
+        self._names.trim()
+        rejections: list[Rejection] = []
+        records = self._parse(payloads)
+        if records is None:
+            records, offsets = self._parse_each(payloads, offsets, rejections)
         try:
-            record = orjson.loads(payload)
-        except orjson.JSONDecodeError as error:
-            raise ValueError(f"not JSON: {error}") from None
-        if not isinstance(record, dict):
-            raise ValueError("not an object")
-        features = record.get(self.fields.features)
-        if isinstance(features, list):
-            features = {str(i): v for i, v in enumerate(features)}
-        if not isinstance(features, dict):
-            raise ValueError(f"{self.fields.features!r} is missing")
-        keys, values, numeric = [], [], []
-        for name, value in features.items():
-            if value is None:
-                continue
-            if isinstance(value, str | bool):
-                name = f"{name}={str(value).lower() if isinstance(value, bool) else value}"
-                number, plain = 1.0, False
-            elif isinstance(value, int | float) and math.isfinite(value):
-                number, plain = float(value), True
-            else:
-                raise ValueError(f"{name!r} is {value!r}")
-            key = feature_key(name, self.hash_bits)
-            self.names.setdefault(key, name)
-            keys.append(key)
-            values.append(number)
-            numeric.append(plain)
-        label = math.nan
-        if labelled:
-            if self.fields.label not in record:
-                raise ValueError(f"{self.fields.label!r} is missing")
-            label = self.labels.encode(record[self.fields.label])
-        return (
-            keys,
-            values,
-            numeric,
-            label,
-            float(record.get(self.fields.importance, 1.0)),
-            record.get(self.fields.id),
+            return self._samples(records, offsets, True), rejections
+        except (_UnusualError, KeyError, TypeError, AttributeError, OverflowError):
+            faults = [self._fault(record, True) for record in records]
+        good = [i for i, fault in enumerate(faults) if fault is None]
+        rejections += (
+            Rejection(int(offset), fault)
+            for offset, fault in zip(offsets, faults, strict=True)
+            if fault is not None
         )
+        rejections.sort()
+        return self._samples([records[i] for i in good], offsets[good], True), rejections
 
     def decode_request(self, payload: bytes | None, partition: int, offset: int) -> Request:
+        """A prediction request: a sample that needs no label."""
+        self._names.trim()
         try:
-            row = self._row(payload, False)
+            record = _parse_one(payload)
         except ValueError as error:
             return Request(None, None, str(error), partition, offset)
-        return Request(row[5], self._samples([(row, offset)]), None, partition, offset)
+        identity = record.get(self._fields.id)
+        if isinstance(identity, dict | list):
+            identity = None
+        fault = self._fault(record, False)
+        if fault is not None:
+            return Request(identity, None, fault, partition, offset)
+        row = self._samples([record], np.array([offset], np.int64), False)
+        return Request(identity, row, None, partition, offset)
+
+    def encode(
+        self, features: Mapping[str, Any] | Sequence[Any], label: Any = None, **parts: Any
+    ) -> bytes:
+        """A record; ``parts`` may be importance, id and time."""
+        names = self._fields
+        fields = {getattr(names, part): value for part, value in parts.items()}
+        if label is not None:
+            fields[names.label] = label
+        if names.features is not None:
+            return orjson.dumps({names.features: features, **fields})
+        if not isinstance(features, Mapping):
+            features = {str(i): value for i, value in enumerate(features)}
+        return orjson.dumps({**features, **fields})
+
+    def _parse(self, payloads: Sequence[bytes | None]) -> list[dict[str, Any]] | None:
+        """All records by one call, or None: some are not JSON objects, or too large."""
+        if not payloads:
+            return []
+        try:
+            if max(map(len, payloads)) > MOST_BYTES:  # type: ignore[arg-type]
+                return None
+            joined = self._separator.join(payloads)  # type: ignore[arg-type]
+            found = orjson.loads(b"".join((b"[", joined, b"]")))
+        except (TypeError, orjson.JSONDecodeError):
+            return None
+        records = found[::2]
+        if (
+            len(found) != 2 * len(payloads) - 1
+            or found[1::2].count(self._sentinel) != len(payloads) - 1
+            or set(map(type, records)) != {dict}
+        ):
+            return None
+        return records  # type: ignore[no-any-return]
+
+    @staticmethod
+    def _parse_each(
+        payloads: Sequence[bytes | None], offsets: np.ndarray, rejections: list[Rejection]
+    ) -> tuple[list[dict[str, Any]], np.ndarray]:
+        records, kept = [], []
+        for i, payload in enumerate(payloads):
+            try:
+                records.append(_parse_one(payload))
+                kept.append(i)
+            except ValueError as error:
+                rejections.append(Rejection(int(offsets[i]), str(error)))
+        return records, offsets[kept]
+
+    def _samples(
+        self, records: list[dict[str, Any]], offsets: np.ndarray, labelled: bool
+    ) -> Samples:
+        """Any error raised here means that some record is unusual."""
+        count = len(records)
+        labels = self._labels(records) if labelled else np.full(count, math.nan)
+        importance = self._importance(records)
+        rows = self._rows(records)
+        columns = self._columns(rows) if count else None
+        indptr, keys, values, numeric = self._entries(rows) if columns is None else columns
+        if not np.isfinite(values).all():
+            raise _UnusualError
+        offsets = np.asarray(offsets, np.int64)
+        return Samples(
+            indptr, keys, values, numeric, labels, importance, offsets, self._names.by_key
+        )
+
+    def _labels(self, records: list[dict[str, Any]]) -> np.ndarray:
+        found = list(map(itemgetter(self._fields.label), records))
+        kinds = set(map(type, found))
+        if self.labels.task == "regression":
+            if not kinds <= _NUMBERS:
+                raise _UnusualError
+            labels = np.array(found, np.float64)
+            if not np.isfinite(labels).all():
+                raise _UnusualError
+            return labels
+        if bool in kinds:
+            return np.array([self._label(label) for label in found], np.float64)
+        return np.array(list(map(self.labels.index.__getitem__, found)), np.float64)
+
+    def _label(self, label: Any) -> float:
+        try:
+            return self.labels.encode(label)
+        except ValueError:
+            raise _UnusualError from None
+
+    def _importance(self, records: list[dict[str, Any]]) -> np.ndarray:
+        name = self._fields.importance
+        found = [record[name] for record in records if name in record]
+        if not found:
+            return np.ones(len(records))
+        if not set(map(type, found)) <= _NUMBERS:
+            raise _UnusualError
+        importance = np.array([record.get(name, 1.0) for record in records], np.float64)
+        if not (np.isfinite(importance).all() and importance.min() > 0):
+            raise _UnusualError
+        return importance
+
+    def _rows(self, records: list[dict[str, Any]]) -> list[Any]:
+        """Each record's features: mappings, or lists."""
+        if self._fields.features is not None:
+            return list(map(itemgetter(self._fields.features), records))
+        parts = self._parts
+        return [{k: v for k, v in record.items() if k not in parts} for record in records]
+
+    def _columns(self, rows: list[Any]) -> tuple[np.ndarray, ...] | None:
+        """The entries where all rows are numbers of the same names, else None."""
+        first, width = rows[0], len(rows[0])
+        if width == 0 or set(map(len, rows)) != {width}:
+            return None
+        kinds = set(map(type, rows))
+        if kinds == {dict}:
+            names = tuple(first)
+            try:
+                # by name, whatever the order in the record
+                found = list(chain.from_iterable(map(itemgetter(*names), rows)))
+            except (KeyError, TypeError):  # other names, or one column, which gives no tuples
+                return None
+        elif kinds == {list}:
+            names = self._names.numbered(width)
+            found = list(chain.from_iterable(rows))
+        else:
+            return None
+        if not set(map(type, found)) <= _NUMBERS:
+            return None
+        keys = np.tile(self._names.keys(names), len(rows))
+        indptr = np.arange(len(rows) + 1, dtype=np.int64) * width
+        return indptr, keys, np.array(found, np.float64), np.ones(len(keys), np.bool_)
+
+    def _entries(self, rows: list[Any]) -> tuple[np.ndarray, ...]:
+        """The entries of any rows of scalars."""
+        if not set(map(type, rows)) <= {dict}:
+            rows = [self._named(row) for row in rows]
+        names = list(chain.from_iterable(rows))
+        values = list(chain.from_iterable(map(dict.values, rows)))
+        lengths = np.array(list(map(len, rows)), np.int64)
+        kinds = set(map(type, values))
+        if not kinds <= _SCALARS:
+            raise _UnusualError
+        if type(None) in kinds:
+            present = np.array([value is not None for value in values], np.bool_)
+            ends = np.concatenate(([0], np.cumsum(present)))
+            lengths = np.diff(ends[np.concatenate(([0], np.cumsum(lengths)))])
+            pairs = [(n, v) for n, v in zip(names, values, strict=True) if v is not None]
+            names, values = [n for n, _ in pairs], [v for _, v in pairs]
+        indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+        if kinds <= _NUMBERS:
+            numeric = np.ones(len(values), np.bool_)
+            return indptr, self._names.keys(names), np.array(values, np.float64), numeric
+        texts = [isinstance(value, str | bool) for value in values]
+        keys = self._names.keys(
+            [
+                self._names.categorical(name, value) if text else name
+                for name, value, text in zip(names, values, texts, strict=True)
+            ]
+        )
+        numbers = [1.0 if text else value for value, text in zip(values, texts, strict=True)]
+        return indptr, keys, np.array(numbers, np.float64), ~np.array(texts, np.bool_)
+
+    def _named(self, row: Any) -> dict[str, Any]:
+        if isinstance(row, dict):
+            return row
+        if not isinstance(row, list):
+            raise _UnusualError
+        return dict(zip(self._names.numbered(len(row)), row, strict=True))
+
+    def _fault(self, record: dict[str, Any], labelled: bool) -> str | None:
+        """Why ``record`` cannot be used; None if it can."""
+        names = self._fields
+        if labelled:
+            if names.label not in record:
+                return f"samples.fields.label: {names.label!r} is missing"
+            try:
+                self.labels.encode(record[names.label])
+            except ValueError as error:
+                return f"samples.fields.label: {names.label!r}: {error}"
+        importance = record.get(names.importance, 1.0)
+        number = isinstance(importance, int | float) and not isinstance(importance, bool)
+        if not (number and math.isfinite(importance) and importance > 0):
+            return (
+                f"samples.fields.importance: {names.importance!r} is {importance!r}; "
+                "give a number above 0, or leave it out"
+            )
+        if names.features is not None and names.features not in record:
+            return f"samples.fields.features: {names.features!r} is missing"
+        (row,) = self._rows([record])
+        if isinstance(row, list):
+            row = self._named(row)
+        if not isinstance(row, dict):
+            return (
+                f"samples.fields.features: {names.features!r} is {_short(row)}; "
+                "give an object of names and values, or a list of values"
+            )
+        for name, value in row.items():
+            if type(value) not in _SCALARS:
+                return (
+                    f"feature {name!r} is {_short(value)}; "
+                    "give a number, a text, true, false or null"
+                )
+            if isinstance(value, float) and not math.isfinite(value):
+                return f"feature {name!r} is {value!r}; give a finite number"
+        return None
+
+
+def _parse_one(payload: bytes | None) -> dict[str, Any]:
+    """The record; ValueError that says why there is none."""
+    if not payload:
+        raise ValueError("the record is empty")
+    if len(payload) > MOST_BYTES:
+        raise ValueError(f"the record has {len(payload)} bytes, at most {MOST_BYTES} are read")
+    try:
+        record = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    if not isinstance(record, dict):
+        raise ValueError(f"the record is {_short(record)}; give a JSON object")
+    return record
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

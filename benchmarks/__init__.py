@@ -1,0 +1,1 @@
+"""Figures of the streamed job, each from one command; see README.md beside this file."""

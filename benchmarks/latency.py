@@ -1,0 +1,63 @@
+"""Time from a request to its prediction while the job learns at a steady rate."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import orjson
+
+from benchmarks.streamed import await_samples, streamed
+from benchmarks.workloads import dense_json
+from flink_ol.client import Predictor, SampleWriter
+
+
+def measure(rate: int, seconds: int, workers: int) -> dict[str, Any]:
+    """Ask one request at a time, about 20 a second, at ``rate`` samples per second."""
+    warm_up = 10 * rate
+    records = dense_json(warm_up + rate * (seconds + 5))
+    with streamed(
+        "latency",
+        optimizer={"name": "sgd", "learning_rate": 0.005},
+        training={"workers": workers},
+        metrics={"interval_ms": 250},
+    ) as job:
+        job.submit()
+        with SampleWriter(job.connection, rate=rate) as writer:
+            feeding = threading.Thread(target=writer.send_many, args=(records,), daemon=True)
+            feeding.start()
+            await_samples(job, warm_up)
+            waits, versions = _ask(job.connection, records, seconds)
+            messages = await_samples(job, warm_up + rate)
+            feeding.join()
+    lags = [m["time_ms"] - m["newest_ms"] for m in messages[len(messages) // 2 :]]
+    return {
+        "rate": rate,
+        "workers": workers,
+        "requests": len(waits),
+        "request_to_prediction_ms": _quantiles(waits),
+        "sample_to_model_ms": _quantiles(lags),
+        "versions_per_s": round((max(versions) - min(versions)) / seconds, 1),
+    }
+
+
+def _ask(connection: Any, records: list[bytes], seconds: int) -> tuple[list[float], list[int]]:
+    waits, versions = [], []
+    with Predictor(connection) as predictor:
+        deadline = time.monotonic() + seconds
+        for record in records:
+            if time.monotonic() > deadline:
+                break
+            began = time.monotonic()
+            (answer,) = predictor.ask([{"x": orjson.loads(record)["x"]}])
+            waits.append((time.monotonic() - began) * 1000)
+            versions.append(answer["model"]["version"])
+            time.sleep(0.03)
+    return waits, versions
+
+
+def _quantiles(values: list[float]) -> dict[str, float]:
+    p50, p99 = np.percentile(values, [50, 99])
+    return {"p50": round(float(p50), 1), "p99": round(float(p99), 1)}

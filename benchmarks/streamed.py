@@ -1,0 +1,91 @@
+"""A job on a local stack of its own, for as long as a measurement takes."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+import yaml
+
+from flink_ol.client import Connection, MetricsReader
+from flink_ol.job.spec import Spec
+from flink_ol.job.topics import ensure_topics
+from flink_ol.local.stack import Stack
+
+ENTRY = Path(__file__).parent.parent / "jobs" / "train.py"
+
+
+class Streamed(NamedTuple):
+    """The stack, the specification, and how clients reach the job."""
+
+    stack: Stack
+    path: Path
+    spec: Spec
+    connection: Connection
+
+    def submit(self) -> None:
+        self.stack.submit(["-py", ENTRY, self.path])
+
+    def metrics(self) -> Iterator[dict[str, Any]]:
+        """The job's metrics messages as they come."""
+        with MetricsReader(self.connection) as reader:
+            yield from reader.follow()
+
+    def cpu_seconds(self) -> dict[str, float]:
+        """CPU time so far by kind of process: flink (both JVMs), python, kafka."""
+        seconds = {"flink": 0.0, "python": 0.0, "kafka": 0.0}
+        for member in self.stack.status().members:
+            kind = "kafka" if member.name == "broker" else "flink"
+            process = psutil.Process(member.pid)
+            seconds[kind] += _cpu(process)
+            for child in process.children(recursive=True):
+                seconds["python"] += _cpu(child)
+        return seconds
+
+
+@contextmanager
+def streamed(name: str, **sections: Any) -> Iterator[Streamed]:
+    """A stack with the job's topics made; the job is not submitted yet."""
+    with tempfile.TemporaryDirectory(prefix="flink-ol-bench-") as folder:
+        stack = Stack(Path(folder) / "stack")
+        try:
+            status = stack.up(slots=2)
+            fields = {
+                "name": name,
+                "kafka": {"bootstrap_servers": status.bootstrap_servers},
+                "samples": {"partitions": 4},
+                **sections,
+            }
+            path = Path(folder) / f"{name}.yaml"
+            path.write_text(yaml.safe_dump(fields))
+            spec = Spec.load(path)
+            ensure_topics(spec)
+            yield Streamed(stack, path, spec, Connection(status.bootstrap_servers, name))
+        finally:
+            stack.down()
+
+
+def await_samples(job: Streamed, count: int, timeout_s: float = 300.0) -> list[dict[str, Any]]:
+    """The metrics messages until one tells of ``count`` samples."""
+    messages = []
+    deadline = time.monotonic() + timeout_s
+    for message in job.metrics():
+        messages.append(message)
+        if message["samples"] + message["rejected"] >= count:
+            return messages
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{message['samples']} of {count} samples after {timeout_s} s")
+    raise AssertionError("unreachable")
+
+
+def _cpu(process: psutil.Process) -> float:
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
