@@ -121,7 +121,7 @@ class Teller:
   workers learned was merged into one model, version after version, and that model went back to
   the workers, answered the questions, and was published to Kafka, where it was read at the end.
 
-  {streamed.sent:,} flights in {streamed.seconds:.0f} s ({rate:,.0f}/s), {versions:,} model versions.
+  {streamed.sent:,} flights in {streamed.seconds:.0f} s ({rate:,.0f}/s), {versions:,} versions.
   {right:.1%} of the predictions were right; always saying "on time" is right in {majority:.1%}.
   The demo took {seconds:.0f} s.
 

@@ -215,9 +215,10 @@ class JsonSamples:
         if kinds == {dict}:
             names = tuple(first)
             try:
-                # by name, whatever the order in the record
-                found = list(chain.from_iterable(map(itemgetter(*names), rows)))
-            except (KeyError, TypeError):  # other names, or one column, which gives no tuples
+                # by name, whatever the order in the record; of one name it gives no tuples
+                picked = map(itemgetter(*names), rows)
+                found = list(picked if width == 1 else chain.from_iterable(picked))
+            except KeyError:
                 return None
         elif kinds == {list}:
             names = self._names.numbered(width)
