@@ -173,7 +173,7 @@ def test_large_samples_arrive_and_too_large_ones_are_refused(connection: Connect
 
 
 def test_properties_of_the_connection_reach_every_client(connection: Connection) -> None:
-    properties = {"request.timeout.ms": 20_000, "client.id": "mine", "linger.ms": 3}
+    properties: dict[str, Any] = {"request.timeout.ms": 20_000, "client.id": "mine", "linger.ms": 3}
     known = Connection(connection.bootstrap_servers, connection.job, properties)
     with SampleWriter(known) as writer, MetricsReader(known) as metrics:
         writer.send(b"{}")
