@@ -122,8 +122,13 @@ class RunningJob:
     def restarts(self) -> int:
         """How often Flink started the job again."""
         url = f"{self.stack.rest_url}/jobs/{self.id}/metrics?get=numRestarts"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return int(json.load(answer)[0]["value"])
+        deadline = time.monotonic() + 30
+        while True:  # Flink gathers a job's metrics only once someone asks for them
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                if found := json.load(answer):
+                    return int(found[0]["value"])
+            assert time.monotonic() < deadline, "Flink tells no numRestarts"
+            time.sleep(0.5)
 
     def dead_letters(self) -> list[DeadLetterRecord]:
         """Every dead letter, once each: the topic is written at least once."""
