@@ -108,10 +108,11 @@ class Predictor:
         if (answer := self._take(asked)) is None:
             self._producer.seal()
         while answer is None:
-            if time.monotonic() - asked.time_s > self._timeout_s:
-                raise self._unanswered([self._take(asked) for asked in under_way])
-            self._receive()
+            late = time.monotonic() - asked.time_s > self._timeout_s
+            self._receive()  # also when late: the answer may be there, and nobody have looked
             answer = self._take(asked)
+            if late and answer is None:
+                raise self._unanswered([self._take(asked) for asked in under_way])
         under_way.popleft()
         return answer
 

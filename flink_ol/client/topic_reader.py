@@ -75,6 +75,8 @@ class TopicReader:
                     f"{self.topic} at {self._address}: nothing was received for {_STALLED_S:.0f} s "
                     "although there is more; look at the broker's log"
                 )
+        # what came in the meantime was fetched with the rest, and belongs to whoever reads next
+        self.seek({p: end for p, end in ends.items() if self._position(p) > end})
 
     def follow(self, timeout_s: float | None = None) -> Iterator[Any]:
         """The records from here on; ends after ``timeout_s`` without one (None: never)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 from collections.abc import Iterator
 from typing import Any
@@ -57,6 +58,11 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         self._pending = runtime_context.get_map_state(states.pending_updates())
         self._frame_descriptor = states.newest_frame()
         self._dead_letters = states.dead_letters()
+        # Decoding makes thousands of short-lived objects a batch, and each full collection would
+        # walk through everything that Beam, numba and numpy have loaded: leave that out, and
+        # collect less often.
+        gc.freeze()
+        gc.set_threshold(200_000, 20, 100)
         group = runtime_context.get_metrics_group()
         group.gauge("ghost_frames", lambda: self._state.ghosts)
         group.gauge("stale_frames", lambda: self._state.stale)

@@ -1,0 +1,92 @@
+"""Messages of every kind, drawn by hypothesis."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from flink_ol.core.ledger import Account, Tally
+from flink_ol.core.messages import Entry, Frame, Snapshot, Update, Version, Worker
+from flink_ol.core.state import Delta
+
+KEYS = st.integers(-(2**63), 2**63 - 1)
+COUNTS = st.integers(0, 2**62)
+NAMES = st.dictionaries(KEYS, st.text(max_size=8).filter(lambda name: _encodable(name)), max_size=3)
+VERSIONS = st.builds(Version, COUNTS, COUNTS)
+WORKERS = st.builds(Worker, st.integers(0, 127), COUNTS)
+TALLIES = st.builds(Tally, COUNTS, COUNTS, COUNTS, st.integers(0, 2**64 - 1), COUNTS)
+ACCOUNTS = st.builds(Account, TALLIES, TALLIES)
+FLOATS = npst.arrays(np.float64, npst.array_shapes(min_dims=1, max_dims=3, max_side=3))
+ARRAYS = st.dictionaries(st.sampled_from(["weights", "scaler", "z", "steps"]), FLOATS, max_size=3)
+KEY_ARRAYS = st.lists(KEYS, max_size=5, unique=True).map(lambda keys: np.array(keys, np.int64))
+
+UPDATES = st.builds(
+    Update,
+    partition=st.integers(0, 1000),
+    sequence=COUNTS,
+    worker=WORKERS,
+    base=VERSIONS,
+    account=ACCOUNTS,
+    delta=st.builds(Delta, KEY_ARRAYS, ARRAYS),
+    sums=ARRAYS,
+    names=NAMES,
+    newest_ms=COUNTS,
+)
+ENTRIES = st.builds(
+    Entry,
+    version=VERSIONS,
+    time_ms=COUNTS,
+    update=st.none() | UPDATES,
+    factor=st.floats(0, 1),
+    rate_scale=st.floats(1, 128),
+    workers=st.lists(WORKERS, max_size=3).map(tuple),
+    publish=st.frozensets(st.sampled_from(["weights", "snapshot", "metrics"])),
+    command=st.none() | st.just({"command": "snapshot", "id": "a"}),
+)
+FRAMES = st.builds(
+    Frame,
+    version=VERSIONS,
+    workers=st.lists(WORKERS, max_size=3).map(tuple),
+    acknowledged=st.dictionaries(st.integers(0, 1000), COUNTS, max_size=3),
+    rate_scale=st.floats(1, 128),
+    keys=KEY_ARRAYS,
+    arrays=ARRAYS,
+)
+SNAPSHOTS = st.builds(
+    Snapshot,
+    job=st.just("flights"),
+    spec_hash=st.just("ab" * 32),
+    learning=st.just({"task": "binary"}),
+    parent=VERSIONS,
+    created_ms=COUNTS,
+    frame=FRAMES,
+    names=NAMES,
+    ledger=st.dictionaries(st.integers(0, 1000), ACCOUNTS, max_size=3),
+    sums=ARRAYS,
+    newest_ms=COUNTS,
+    kept=st.lists(VERSIONS, max_size=3).map(tuple),
+)
+
+
+def same(one: object, other: object) -> bool:
+    """Equality that looks into arrays, dtype and NaN included."""
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=True)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return (
+            type(one) is type(other)
+            and len(one) == len(other)
+            and all(same(a, b) for a, b in zip(one, other, strict=True))
+        )
+    return one == other
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
