@@ -19,17 +19,18 @@ def everything(context: typer.Context) -> None:
     """All figures with their defaults, one JSON line each."""
     if context.invoked_subcommand is None:
         _print({"machine": platform.platform(), "cores": os.cpu_count(), "load": os.getloadavg()})
-        throughput_command()
-        latency_command()
+        throughput_command(8_000_000, 2, 50)
+        latency_command(2_000, 20, 2)
 
 
 @app.command("throughput")
 def throughput_command(
-    samples: Annotated[int, typer.Option(help="how many to fill the topic with")] = 4_000_000,
+    samples: Annotated[int, typer.Option(help="how many to fill the topic with")] = 8_000_000,
     workers: Annotated[int, typer.Option(help="training.workers")] = 2,
+    window_ms: Annotated[int, typer.Option(help="training.batch_window_ms")] = 50,
 ) -> None:
     """Samples per second from a filled topic."""
-    _print({"benchmark": "throughput", **throughput.measure(samples, workers)})
+    _print({"benchmark": "throughput", **throughput.measure(samples, workers, window_ms)})
 
 
 @app.command("latency")

@@ -135,7 +135,7 @@ class JsonSamples:
             or set(map(type, records)) != {dict}
         ):
             return None
-        return records  # type: ignore[no-any-return]
+        return records
 
     @staticmethod
     def _parse_each(

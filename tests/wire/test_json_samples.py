@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ def decoder(learning: Learning = BINARY, **fields: Any) -> JsonSamples:
 
 
 def decode(
-    payloads: list[bytes | None], made: JsonSamples | None = None
+    payloads: Sequence[bytes | None], made: JsonSamples | None = None
 ) -> tuple[Samples, list[Rejection]]:
     return (made or decoder()).decode(payloads, np.arange(len(payloads), dtype=np.int64) + 100)
 
