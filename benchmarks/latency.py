@@ -11,12 +11,12 @@ import orjson
 
 from benchmarks.streamed import await_samples, streamed
 from benchmarks.workloads import dense_json
-from flink_ol.client import Predictor, SampleWriter
+from flink_ol.client import Connection, MetricsReader, Predictor, SampleWriter
 
 
 def measure(rate: int, seconds: int, workers: int) -> dict[str, Any]:
     """Ask one request at a time, about 20 a second, at ``rate`` samples per second."""
-    warm_up = 10 * rate
+    warm_up = 15 * rate
     records = dense_json(warm_up + rate * (seconds + 5))
     with streamed(
         "latency",
@@ -25,14 +25,16 @@ def measure(rate: int, seconds: int, workers: int) -> dict[str, Any]:
         metrics={"interval_ms": 250},
     ) as job:
         job.submit()
+        with SampleWriter(job.connection) as writer:
+            writer.send_many(records[:rate])
+        await_samples(job, rate)  # from here on the workers are up
         with SampleWriter(job.connection, rate=rate) as writer:
             feeding = threading.Thread(target=writer.send_many, args=(records,), daemon=True)
             feeding.start()
             await_samples(job, warm_up)
             waits, versions = _ask(job.connection, records, seconds)
-            messages = await_samples(job, warm_up + rate)
+            lags = [m["time_ms"] - m["newest_ms"] for m in _recent(job.connection, seconds)]
             feeding.join()
-    lags = [m["time_ms"] - m["newest_ms"] for m in messages[len(messages) // 2 :]]
     return {
         "rate": rate,
         "workers": workers,
@@ -43,7 +45,9 @@ def measure(rate: int, seconds: int, workers: int) -> dict[str, Any]:
     }
 
 
-def _ask(connection: Any, records: list[bytes], seconds: int) -> tuple[list[float], list[int]]:
+def _ask(
+    connection: Connection, records: list[bytes], seconds: int
+) -> tuple[list[float], list[int]]:
     waits, versions = [], []
     with Predictor(connection) as predictor:
         deadline = time.monotonic() + seconds
@@ -56,6 +60,14 @@ def _ask(connection: Any, records: list[bytes], seconds: int) -> tuple[list[floa
             versions.append(answer["model"]["version"])
             time.sleep(0.03)
     return waits, versions
+
+
+def _recent(connection: Connection, seconds: int) -> list[dict[str, Any]]:
+    """The metrics messages of the last ``seconds``."""
+    with MetricsReader(connection) as reader:
+        messages = reader.all()
+    since = messages[-1]["time_ms"] - 1000 * seconds
+    return [message for message in messages if message["time_ms"] >= since]
 
 
 def _quantiles(values: list[float]) -> dict[str, float]:

@@ -53,6 +53,8 @@ def create(folder: Path, java: Java) -> Broker:
     command = _java(broker, java, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool")
     # joined by "=": an id may begin with a dash
     command += ["format", f"--cluster-id={cluster_id}", "--config", str(settings)]
+    # With it the one replica of a partition, back from a kill, waits for a special election.
+    command += ["--feature", "eligible.leader.replicas.version=0"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     if answer.returncode != 0:
         raise StackError(f"Kafka cannot format {folder / 'data'}: {answer.stdout}{answer.stderr}")
