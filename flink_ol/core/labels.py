@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from flink_ol.core.config import Classes, Task
+from flink_ol.core.wording import shown
 
 
 class Labels:
@@ -34,11 +35,11 @@ class Labels:
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if number and math.isfinite(value):
                 return float(value)
-            raise ValueError(f"{value!r} is not a finite number")
+            raise ValueError(f"{shown(value)} is not a finite number")
         truth_value = isinstance(value, bool) and (self.task != "binary" or self._named)
         if isinstance(value, str | int | float) and not truth_value and value in self.index:
             return self.index[value]
-        raise ValueError(f"{value!r} is no label; give {self._allowed}")
+        raise ValueError(f"{shown(value)} is no label; give {self._allowed}")
 
     def decode(self, index: int) -> Any:
         """The label of a class as users write it; 0 and 1 where binary classes have no names."""

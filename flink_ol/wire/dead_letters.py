@@ -15,6 +15,7 @@ import orjson
 from flink_ol.wire.errors import WireError
 
 MOST_PAYLOAD_BYTES = 64 << 10
+_MOST_REASON_CHARACTERS = 2000  # whatever else: a letter too large for Kafka stops the job
 
 
 class DeadLetterRecord(NamedTuple):
@@ -32,6 +33,7 @@ class DeadLetterRecord(NamedTuple):
 def encode_dead_letter(
     topic: str, partition: int, offset: int, reason: str, payload: bytes | None
 ) -> bytes:
+    reason = reason[:_MOST_REASON_CHARACTERS]
     fields = {"topic": topic, "partition": partition, "offset": offset, "reason": reason}
     if payload is None:
         return orjson.dumps({**fields, "payload": None, "encoding": None, "length": 0})

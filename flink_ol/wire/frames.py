@@ -12,8 +12,16 @@ from typing import Any
 import numpy as np
 
 from flink_ol.core.messages import Frame, Version, Worker
+from flink_ol.wire.addresses import version_of, worker_of
 from flink_ol.wire.errors import WireError
-from flink_ol.wire.tensors import decode_tensors, encode_tensors, group, read_fields, under
+from flink_ol.wire.tensors import (
+    decode_tensors,
+    encode_tensors,
+    feature_keys,
+    group,
+    read_fields,
+    under,
+)
 
 _KIND, _FORMATS = "frame", range(1, 2)
 
@@ -32,9 +40,9 @@ def peek_frame(data: bytes) -> tuple[Version, tuple[Worker, ...]]:
     """Version and addressees alone, to drop ghosts cheaply. Raises WireError."""
     fields = read_fields(_KIND, _FORMATS, data)
     try:
-        workers = tuple(Worker(*worker) for worker in fields["workers"])
-        return Version(*fields["version"]), workers
-    except (KeyError, TypeError) as error:
+        workers = tuple(map(worker_of, fields["workers"]))
+        return version_of(fields["version"]), workers
+    except (KeyError, TypeError, ValueError) as error:
         raise WireError(f"frame: a field is missing or wrong ({error!r})") from None
 
 
@@ -53,11 +61,11 @@ def frame_of(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Fra
     """The inverse of :func:`frame_content`. Raises WireError."""
     try:
         return Frame(
-            Version(*fields["version"]),
-            tuple(Worker(*worker) for worker in fields["workers"]),
+            version_of(fields["version"]),
+            tuple(map(worker_of, fields["workers"])),
             {int(p): int(sequence) for p, sequence in fields["acknowledged"].items()},
             float(fields["rate_scale"]),
-            arrays["keys"],
+            feature_keys(arrays),
             group("model", arrays),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -2,7 +2,8 @@
 
 ``{"x": {"name": value, ...} or [value, ...], "y": label, "w": importance, "id": ..., "t": ...}``,
 the names of the parts being settings; or flat records, where every other field is a feature.
-A feature is a number, or a text or truth value (``f=v`` with value 1), or null (absent).
+A feature is a number, or a text or truth value (``f=v`` with value 1), or null (absent). Of a key
+that stands twice in an object the last counts, as JSON readers do.
 
 A batch is parsed by one call and taken apart column by column. Only a batch with something
 unusual in it is looked at record by record, to find which ones and why.
@@ -14,7 +15,6 @@ import math
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -25,12 +25,15 @@ from flink_ol.core.fields import Section
 from flink_ol.core.labels import Labels
 from flink_ol.core.messages import Request
 from flink_ol.core.samples import Rejection, Samples
+from flink_ol.core.wording import shown
+from flink_ol.wire.feature_rows import NUMBERS, UnusualError, entries, named
+from flink_ol.wire.json_faults import (
+    MOST_BYTES,
+    features_fault,
+    importance_fault,
+    parse_record,
+)
 from flink_ol.wire.names import FeatureNames
-
-MOST_BYTES = 1 << 20  # of one record
-
-_SCALARS = {int, float, str, bool, type(None)}
-_NUMBERS = {int, float}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +50,6 @@ class JsonFields(Section):
     """Holds what a prediction repeats to be found by; any scalar."""
     time: str = "t"
     """Holds the event time; kept out of the features."""
-
-
-class _UnusualError(Exception):
-    """Some record of the batch cannot be used, or not in this way."""
 
 
 class JsonSamples:
@@ -76,7 +75,7 @@ class JsonSamples:
             records, offsets = self._parse_each(payloads, offsets, rejections)
         try:
             return self._samples(records, offsets, True), rejections
-        except (_UnusualError, KeyError, TypeError, AttributeError, OverflowError):
+        except (UnusualError, KeyError, TypeError, AttributeError, OverflowError):
             faults = [self._fault(record, True) for record in records]
         good = [i for i, fault in enumerate(faults) if fault is None]
         rejections += (
@@ -91,7 +90,7 @@ class JsonSamples:
         """A prediction request: a sample that needs no label."""
         self._names.trim()
         try:
-            record = _parse_one(payload)
+            record = parse_record(payload)
         except ValueError as error:
             return Request(None, None, str(error), partition, offset)
         identity = record.get(self._fields.id)
@@ -144,7 +143,7 @@ class JsonSamples:
         records, kept = [], []
         for i, payload in enumerate(payloads):
             try:
-                records.append(_parse_one(payload))
+                records.append(parse_record(payload))
                 kept.append(i)
             except ValueError as error:
                 rejections.append(Rejection(int(offsets[i]), str(error)))
@@ -158,10 +157,7 @@ class JsonSamples:
         labels = self._labels(records) if labelled else np.full(count, math.nan)
         importance = self._importance(records)
         rows = self._rows(records)
-        columns = self._columns(rows) if count else None
-        indptr, keys, values, numeric = self._entries(rows) if columns is None else columns
-        if not np.isfinite(values).all():
-            raise _UnusualError
+        indptr, keys, values, numeric = entries(rows, self._names)
         offsets = np.asarray(offsets, np.int64)
         return Samples(
             indptr, keys, values, numeric, labels, importance, offsets, self._names.by_key
@@ -171,11 +167,11 @@ class JsonSamples:
         found = list(map(itemgetter(self._fields.label), records))
         kinds = set(map(type, found))
         if self.labels.task == "regression":
-            if not kinds <= _NUMBERS:
-                raise _UnusualError
+            if not kinds <= NUMBERS:
+                raise UnusualError
             labels = np.array(found, np.float64)
             if not np.isfinite(labels).all():
-                raise _UnusualError
+                raise UnusualError
             return labels
         if bool in kinds:
             return np.array([self._label(label) for label in found], np.float64)
@@ -185,18 +181,18 @@ class JsonSamples:
         try:
             return self.labels.encode(label)
         except ValueError:
-            raise _UnusualError from None
+            raise UnusualError from None
 
     def _importance(self, records: list[dict[str, Any]]) -> np.ndarray:
         name = self._fields.importance
         found = [record[name] for record in records if name in record]
         if not found:
             return np.ones(len(records))
-        if not set(map(type, found)) <= _NUMBERS:
-            raise _UnusualError
+        if not set(map(type, found)) <= NUMBERS:
+            raise UnusualError
         importance = np.array([record.get(name, 1.0) for record in records], np.float64)
         if not (np.isfinite(importance).all() and importance.min() > 0):
-            raise _UnusualError
+            raise UnusualError
         return importance
 
     def _rows(self, records: list[dict[str, Any]]) -> list[Any]:
@@ -205,68 +201,6 @@ class JsonSamples:
             return list(map(itemgetter(self._fields.features), records))
         parts = self._parts
         return [{k: v for k, v in record.items() if k not in parts} for record in records]
-
-    def _columns(self, rows: list[Any]) -> tuple[np.ndarray, ...] | None:
-        """The entries where all rows are numbers of the same names, else None."""
-        first, width = rows[0], len(rows[0])
-        if width == 0 or set(map(len, rows)) != {width}:
-            return None
-        kinds = set(map(type, rows))
-        if kinds == {dict}:
-            names = tuple(first)
-            try:
-                # by name, whatever the order in the record; of one name it gives no tuples
-                picked = map(itemgetter(*names), rows)
-                found = list(picked if width == 1 else chain.from_iterable(picked))
-            except KeyError:
-                return None
-        elif kinds == {list}:
-            names = self._names.numbered(width)
-            found = list(chain.from_iterable(rows))
-        else:
-            return None
-        if not set(map(type, found)) <= _NUMBERS:
-            return None
-        keys = np.tile(self._names.keys(names), len(rows))
-        indptr = np.arange(len(rows) + 1, dtype=np.int64) * width
-        return indptr, keys, np.array(found, np.float64), np.ones(len(keys), np.bool_)
-
-    def _entries(self, rows: list[Any]) -> tuple[np.ndarray, ...]:
-        """The entries of any rows of scalars."""
-        if not set(map(type, rows)) <= {dict}:
-            rows = [self._named(row) for row in rows]
-        names = list(chain.from_iterable(rows))
-        values = list(chain.from_iterable(map(dict.values, rows)))
-        lengths = np.array(list(map(len, rows)), np.int64)
-        kinds = set(map(type, values))
-        if not kinds <= _SCALARS:
-            raise _UnusualError
-        if type(None) in kinds:
-            present = np.array([value is not None for value in values], np.bool_)
-            ends = np.concatenate(([0], np.cumsum(present)))
-            lengths = np.diff(ends[np.concatenate(([0], np.cumsum(lengths)))])
-            pairs = [(n, v) for n, v in zip(names, values, strict=True) if v is not None]
-            names, values = [n for n, _ in pairs], [v for _, v in pairs]
-        indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
-        if kinds <= _NUMBERS:
-            numeric = np.ones(len(values), np.bool_)
-            return indptr, self._names.keys(names), np.array(values, np.float64), numeric
-        texts = [isinstance(value, str | bool) for value in values]
-        keys = self._names.keys(
-            [
-                self._names.categorical(name, value) if text else name
-                for name, value, text in zip(names, values, texts, strict=True)
-            ]
-        )
-        numbers = [1.0 if text else value for value, text in zip(values, texts, strict=True)]
-        return indptr, keys, np.array(numbers, np.float64), ~np.array(texts, np.bool_)
-
-    def _named(self, row: Any) -> dict[str, Any]:
-        if isinstance(row, dict):
-            return row
-        if not isinstance(row, list):
-            raise _UnusualError
-        return dict(zip(self._names.numbered(len(row)), row, strict=True))
 
     def _fault(self, record: dict[str, Any], labelled: bool) -> str | None:
         """Why ``record`` cannot be used; None if it can."""
@@ -278,49 +212,16 @@ class JsonSamples:
                 self.labels.encode(record[names.label])
             except ValueError as error:
                 return f"samples.fields.label: {names.label!r}: {error}"
-        importance = record.get(names.importance, 1.0)
-        number = isinstance(importance, int | float) and not isinstance(importance, bool)
-        if not (number and math.isfinite(importance) and importance > 0):
-            return (
-                f"samples.fields.importance: {names.importance!r} is {importance!r}; "
-                "give a number above 0, or leave it out"
-            )
+        if fault := importance_fault(names.importance, record.get(names.importance, 1.0)):
+            return fault
         if names.features is not None and names.features not in record:
             return f"samples.fields.features: {names.features!r} is missing"
         (row,) = self._rows([record])
         if isinstance(row, list):
-            row = self._named(row)
+            row = named(row, self._names)
         if not isinstance(row, dict):
             return (
-                f"samples.fields.features: {names.features!r} is {_short(row)}; "
+                f"samples.fields.features: {names.features!r} is {shown(row)}; "
                 "give an object of names and values, or a list of values"
             )
-        for name, value in row.items():
-            if type(value) not in _SCALARS:
-                return (
-                    f"feature {name!r} is {_short(value)}; "
-                    "give a number, a text, true, false or null"
-                )
-            if isinstance(value, float) and not math.isfinite(value):
-                return f"feature {name!r} is {value!r}; give a finite number"
-        return None
-
-
-def _parse_one(payload: bytes | None) -> dict[str, Any]:
-    """The record; ValueError that says why there is none."""
-    if not payload:
-        raise ValueError("the record is empty")
-    if len(payload) > MOST_BYTES:
-        raise ValueError(f"the record has {len(payload)} bytes, at most {MOST_BYTES} are read")
-    try:
-        record = orjson.loads(payload)
-    except orjson.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error}") from None
-    if not isinstance(record, dict):
-        raise ValueError(f"the record is {_short(record)}; give a JSON object")
-    return record
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+        return features_fault(row)

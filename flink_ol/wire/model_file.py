@@ -2,7 +2,9 @@
 
 Tensors of kind ``model``, readable by any safetensors library: arrays ``keys``, ``model/NAME``,
 ``sums/NAME``; fields job, spec_hash, learning, version, parent, created_ms, names, ledger,
-metrics, newest_ms, kept, what a frame has, and ``sha256`` over all the rest.
+metrics, newest_ms, kept, what a frame has, and ``sha256`` over all the rest. More than 10,000 names
+stand in arrays instead, since a header has its limit: ``names/keys`` (names,) int64, ``names/ends``
+(names,) int64 and ``names/text`` uint8, the UTF-8 of name i being ``text[ends[i - 1]:ends[i]]``.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ import orjson
 
 from flink_ol.core.ledger import ledger_from_json, ledger_to_json
 from flink_ol.core.messages import Snapshot, Version
+from flink_ol.wire.addresses import version_of
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.frames import frame_content, frame_of
 from flink_ol.wire.tensors import decode_tensors, encode_tensors, group, under
 
 _KIND, _FORMATS = "model", range(1, 2)
+_MOST_NAMES_IN_HEADER = 10_000
 
 
 def encode_snapshot(snapshot: Snapshot, metrics: Mapping[str, Any]) -> bytes:
@@ -32,13 +36,16 @@ def encode_snapshot(snapshot: Snapshot, metrics: Mapping[str, Any]) -> bytes:
         "learning": snapshot.learning,
         "parent": list(snapshot.parent),
         "created_ms": snapshot.created_ms,
-        "names": {str(key): name for key, name in snapshot.names.items()},
         "ledger": ledger_to_json(snapshot.ledger),
         "metrics": metrics,
         "newest_ms": snapshot.newest_ms,
         "kept": [list(version) for version in snapshot.kept],
     }
     arrays |= under("sums", snapshot.sums)
+    if len(snapshot.names) <= _MOST_NAMES_IN_HEADER:
+        fields["names"] = {str(key): name for key, name in snapshot.names.items()}
+    else:
+        arrays |= under("names", _name_arrays(snapshot.names))
     fields["sha256"] = _digest(fields, arrays)
     return encode_tensors(_KIND, _FORMATS[-1], fields, arrays)
 
@@ -62,14 +69,14 @@ def read_snapshot(data: bytes) -> tuple[Snapshot, dict[str, Any]]:
             fields["job"],
             fields["spec_hash"],
             fields["learning"],
-            Version(*fields["parent"]),
+            version_of(fields["parent"]),
             int(fields["created_ms"]),
             frame_of(fields, arrays),
-            {int(key): name for key, name in fields["names"].items()},
+            _names(fields, group("names", arrays)),
             ledger_from_json(fields["ledger"]),
             group("sums", arrays),
             int(fields["newest_ms"]),
-            tuple(Version(*version) for version in fields["kept"]),
+            tuple(map(version_of, fields["kept"])),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WireError(f"model: a field is missing or wrong ({error!r})") from None
@@ -79,6 +86,24 @@ def read_snapshot(data: bytes) -> tuple[Snapshot, dict[str, Any]]:
 def snapshot_key(version: Version, part: int) -> bytes:
     """The Kafka key of one part of a snapshot: ``epoch.number.part``."""
     return f"{version.epoch}.{version.number}.{part}".encode()
+
+
+def _name_arrays(names: Mapping[int, str]) -> dict[str, np.ndarray]:
+    texts = [name.encode() for name in names.values()]
+    return {
+        "keys": np.fromiter(names, np.int64, len(names)),
+        "ends": np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts))),
+        "text": np.frombuffer(b"".join(texts), np.uint8),
+    }
+
+
+def _names(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[int, str]:
+    if not arrays:
+        return {int(key): name for key, name in fields["names"].items()}
+    text, ends = arrays["text"].tobytes(), arrays["ends"].tolist()
+    starts = [0, *ends[:-1]]
+    parts = [text[start:end].decode() for start, end in zip(starts, ends, strict=True)]
+    return dict(zip(arrays["keys"].tolist(), parts, strict=True))
 
 
 def _digest(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:

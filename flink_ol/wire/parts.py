@@ -43,6 +43,8 @@ class Assembler:
         magic, layout, number, count, digest = _HEADER.unpack_from(part)
         if magic != _MAGIC or layout != _FORMAT:
             raise WireError(f"part: not written by flink_ol, or by a newer one ({part[:5]!r})")
+        if not number < count <= _MOST_PARTS:
+            raise WireError(f"part: number {number} of {count}, at most {_MOST_PARTS} are read")
         if number == 0 or digest != self._digest:
             self._digest, self._parts = digest, []
         if number != len(self._parts):

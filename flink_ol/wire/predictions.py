@@ -2,7 +2,7 @@
 
 JSON: ``{"id", "prediction", "probabilities": {label: p} | "value": x, "model": {"epoch",
 "version"}, "partition", "offset"}``, or ``error`` in place of prediction and what follows from
-it. Partition and offset are the request's.
+it. Partition and offset are the request's. An answer over 1 MB becomes an error.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from flink_ol.core.labels import Labels
 from flink_ol.core.model import Answer
 from flink_ol.wire.errors import WireError
 
+MOST_BYTES = 1_000_000  # below Kafka's default limit: a record over it would stop the job
+
 
 def encode_answer(answer: Answer, labels: Labels) -> bytes:
     request = answer.request
@@ -26,7 +28,21 @@ def encode_answer(answer: Answer, labels: Labels) -> bytes:
         fields |= prediction(answer.scores, labels)
     fields["model"] = {"epoch": answer.version.epoch, "version": answer.version.number}
     fields["partition"], fields["offset"] = request.partition, request.offset
-    return orjson.dumps(fields)
+    data = orjson.dumps(fields)
+    if len(data) <= MOST_BYTES:
+        return data
+    return _oversized(fields, len(data))
+
+
+def _oversized(fields: dict[str, Any], size: int) -> bytes:
+    """The answer that takes the place of one that no record can hold."""
+    kept = {name: fields[name] for name in ("id", "model", "partition", "offset")}
+    kept["error"] = f"the answer has {size} bytes, at most {MOST_BYTES} fit"
+    data = orjson.dumps(kept)
+    if len(data) <= MOST_BYTES:
+        return data
+    kept["error"] = f"the id takes {size} bytes, at most {MOST_BYTES} fit; give a shorter one"
+    return orjson.dumps(kept | {"id": None})
 
 
 def prediction(scores: np.ndarray, labels: Labels) -> dict[str, Any]:

@@ -73,6 +73,14 @@ def decode_tensors(
         raise WireError(f"{kind}: damaged ({error})") from None
 
 
+def feature_keys(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    """The array ``keys`` (features,) int64. Raises KeyError, or ValueError if it is not that."""
+    keys = arrays["keys"]
+    if keys.dtype != np.int64 or keys.ndim != 1:
+        raise ValueError(f"keys are {keys.dtype} of shape {keys.shape}, not a row of int64")
+    return keys
+
+
 def under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Arrays renamed ``prefix/name``, to keep several groups in one file."""
     return {f"{prefix}/{name}": array for name, array in arrays.items()}

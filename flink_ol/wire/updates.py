@@ -10,10 +10,11 @@ from __future__ import annotations
 import orjson
 
 from flink_ol.core.ledger import Account, ledger_from_json, ledger_to_json
-from flink_ol.core.messages import Hello, Update, Version, Worker
+from flink_ol.core.messages import Hello, Update
 from flink_ol.core.state import Delta
+from flink_ol.wire.addresses import version_of, worker_of
 from flink_ol.wire.errors import WireError
-from flink_ol.wire.tensors import decode_tensors, encode_tensors, group, under
+from flink_ol.wire.tensors import decode_tensors, encode_tensors, feature_keys, group, under
 
 _KIND, _FORMATS = "update", range(1, 2)
 
@@ -41,10 +42,10 @@ def decode_update(data: bytes) -> Update:
         return Update(
             partition,
             int(fields["sequence"]),
-            Worker(*fields["worker"]),
-            Version(*fields["base"]),
+            worker_of(fields["worker"]),
+            version_of(fields["base"]),
             account,
-            Delta(arrays["keys"], group("delta", arrays)),
+            Delta(feature_keys(arrays), group("delta", arrays)),
             group("sums", arrays),
             {int(key): name for key, name in fields["names"].items()},
             int(fields["newest_ms"]),
@@ -63,6 +64,8 @@ def decode_hello(data: bytes) -> Hello:
         fields = orjson.loads(data)
         if (fields["kind"], fields["format"]) != ("hello", 1):
             raise WireError(f"hello: unknown kind or format in {fields}")
-        return Hello(Worker(*fields["worker"]))
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        return Hello(worker_of(fields["worker"]))
+    except WireError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
         raise WireError(f"hello: damaged ({error!r})") from None

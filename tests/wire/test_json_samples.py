@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from flink_ol.core.config import Features, Learning
 from flink_ol.core.features.hashing import feature_key
 from flink_ol.core.samples import Rejection, Samples
+from flink_ol.wire.dead_letters import encode_dead_letter
 from flink_ol.wire.formats import sample_format
 from flink_ol.wire.json_samples import JsonFields, JsonSamples
 
@@ -119,6 +121,44 @@ def test_a_record_over_the_limit_is_rejected_unread() -> None:
     samples, ((_, reason),) = decode([b'{"x":{"a":"' + b"a" * (2 << 20) + b'"},"y":1}'])
     assert len(samples) == 0
     assert "at most 1048576" in reason
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"x": {"a": 1}, "y": "\x01" * 150_000},
+        {"x": {"a": 1}, "y": [1] * 400_000},
+        {"x": {"a": 1}, "y": 1, "w": "\x01" * 150_000},
+        {"x": {"\x01" * 150_000: [1]}, "y": 1},
+        {"x": "\x01" * 150_000, "y": 1},
+    ],
+)
+def test_reasons_stay_short_whatever_the_record_holds(record: dict[str, Any]) -> None:
+    payload = orjson.dumps(record)
+    _, ((offset, reason),) = decode([payload])
+    assert len(reason) < 500
+    assert len(encode_dead_letter("a.samples", 0, offset, reason, payload)) < 1_000_000
+
+
+def test_a_value_nested_to_the_parsers_limit_is_rejected() -> None:
+    deep = b"[" * 1000 + b"]" * 1000
+    payloads: list[bytes | None] = [b'{"x":{"a":%s},"y":1}' % deep, b'{"x":{"a":1},"y":%s}' % deep]
+    samples, rejections = decode(payloads)
+    assert (len(samples), len(rejections)) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        (b'{"x":{"a":NaN},"y":1}', "NaN at character 10"),
+        (b'{"x":{"a":-Infinity},"y":1}', "Infinity at character 11"),
+        (b'{"x":{"a":"\xff"},"y":1}', "not UTF-8 at byte 11 .0xff."),
+        (b'{"x":{"a":1', "line 1 column"),
+    ],
+)
+def test_what_is_no_json_is_pointed_at(payload: bytes, words: str) -> None:
+    _, ((_, reason),) = decode([payload])
+    assert re.search(words, reason)
 
 
 def test_records_that_only_together_are_json_are_rejected() -> None:

@@ -95,6 +95,18 @@ def test_an_answer_that_cannot_be_given_says_why() -> None:
     assert "prediction" not in orjson.loads(data)
 
 
+@pytest.mark.parametrize("identity", ["q1", "q" * 1_000_000])
+def test_an_oversized_answer_becomes_an_error(identity: str) -> None:
+    request = Request(identity, None, None, 2, 40)
+    scores = np.full(60_000, 1 / 60_000)
+    data = encode_answer(Answer(request, Version(5, 6), scores), Labels("multiclass", 60_000))
+    assert len(data) <= 1_000_000
+    fields = decode_answer(data)
+    assert fields["id"] == (identity if len(identity) < 10 else None)
+    assert "at most 1000000 fit" in fields["error"]
+    assert (fields["partition"], fields["offset"]) == (2, 40)
+
+
 @given(st.integers(0, 2**62), st.floats(allow_nan=False, allow_infinity=False))
 def test_progress_is_kept(sequence: int, label: float) -> None:
     assert decode_progress(encode_progress(Progress(sequence, label))) == (sequence, label)
