@@ -29,6 +29,7 @@ from flink_ol.core.trainer import (
 )
 from flink_ol.operators import states
 from flink_ol.wire.dead_letters import encode_dead_letter
+from flink_ol.wire.errors import WireError
 from flink_ol.wire.formats import SampleFormat, sample_format
 from flink_ol.wire.frames import decode_frame, peek_frame
 from flink_ol.wire.operator_state import decode_progress, encode_progress
@@ -64,6 +65,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         gc.freeze()
         gc.set_threshold(200_000, 20, 100)
         group = runtime_context.get_metrics_group()
+        self._damaged = group.counter("damaged_frames")
         group.gauge("ghost_frames", lambda: self._state.ghosts)
         group.gauge("stale_frames", lambda: self._state.stale)
         group.gauge("pending_updates", lambda: len(self._state.pending))
@@ -97,9 +99,17 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
     def process_broadcast_element(self, value: Row, ctx: Any) -> Iterator[Any]:
         stored = ctx.get_broadcast_state(self._frame_descriptor)
         self._restore_frame(ctx)
-        message = self._assembler.add(value[0])
+        try:
+            self._take(value[0], stored)
+        except WireError:
+            self._damaged.inc()  # the next full frame mends it
+        return iter(())
+
+    def _take(self, part: bytes, stored: Any) -> None:
+        """One part of a frame; the whole frame is adopted if it is for this life and newer."""
+        message = self._assembler.add(part)
         if message is None:
-            return iter(())
+            return
         version, workers = peek_frame(message)
         if self._state.worker not in workers:
             self._state.ghosts += 1
@@ -108,7 +118,6 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         else:
             self._trainer.handle(self._state, FrameArrived(decode_frame(message)))
             stored.put(_ONLY, message)
-        return iter(())
 
     def _restore_frame(self, ctx: Any) -> None:
         """At the first element of this life: the frame of the checkpoint, if there is one."""
