@@ -94,6 +94,40 @@ def wait_ready(broker: Broker, record: ProcessRecord, timeout_s: float = START_T
     )
 
 
+def wait_served(broker: Broker, timeout_s: float = START_TIMEOUT_S) -> None:
+    """Returns when every partition can be read: a broker that is back names itself their leader
+    before it has taken up the work.
+
+    Raises:
+        StackError: some partition was not served in time; with the end of the broker's log.
+    """
+    from kafka import KafkaConsumer, TopicPartition
+    from kafka.errors import KafkaError
+
+    consumer = KafkaConsumer(
+        bootstrap_servers=broker.bootstrap_servers,
+        group_id=None,
+        enable_auto_commit=False,
+        request_timeout_ms=int(timeout_s * 1000),
+    )
+    try:
+        topics = consumer.topics()
+        partitions = [
+            TopicPartition(topic, partition)
+            for topic in topics
+            for partition in consumer.partitions_for_topic(topic) or ()
+        ]
+        consumer.end_offsets(partitions)  # tries again until all have answered
+    except KafkaError as error:
+        raise StackError(
+            f"the Kafka broker at {broker.bootstrap_servers} does not serve its partitions within "
+            f"{timeout_s:.0f} s of its return ({error}); the end of {broker.log}:\n"
+            f"{processes.tail(broker.log)}"
+        ) from error
+    finally:
+        consumer.close()
+
+
 def answers(bootstrap_servers: str) -> bool:
     """Whether a broker there answers a request for the cluster's description."""
     from kafka import KafkaAdminClient

@@ -267,7 +267,7 @@ class Stack:
         return self._kill(record, record.process(broker.MEMBER))
 
     def restart_broker(self) -> ProcessRecord:
-        """Starts the broker again after `kill_broker`, and returns when it answers."""
+        """Starts the broker again after `kill_broker`, and returns when it serves all it had."""
         with self._locked():
             record, java = self._record(), find_java()
             if processes.marked_processes(record.id, broker.MEMBER):
@@ -276,6 +276,7 @@ class Stack:
             started = broker.start(place, java, record.id)
             record.without_process(broker.MEMBER).with_process(started).write(self.folder)
         broker.wait_ready(place, started)
+        broker.wait_served(place)
         return started
 
     def _kill(self, record: StackRecord, chosen: ProcessRecord) -> list[int]:
