@@ -33,8 +33,7 @@ def predict(
     done = failed = 0
     with Records(file) as records, record_bar(records) as bar:
         make_topics(spec)
-        id_field = spec.samples.fields.id
-        with Predictor(connection(spec), timeout_s=timeout, id_field=id_field) as predictor:
+        with Predictor(connection(spec), timeout_s=timeout) as predictor:
             for lines in records.blocks(_BLOCK, as_they_come=True):
                 for answer in _answers(predictor, lines):
                     sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import dataclasses
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, create_model
 
-from flink_ol.wire.json_samples import JsonFields
+from flink_ol.core.fields import Section
+from flink_ol.wire.formats import FORMATS
 
 _SERVERS = r"^\s*[^\s,]+:\d{1,5}\s*(,\s*[^\s,]+:\d{1,5}\s*)*$"
 Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
@@ -34,16 +37,62 @@ class Kafka(Checked):
 
 
 class Samples(Checked):
-    """What comes in."""
+    """What comes in; each format is a subclass with its own fields."""
 
-    format: Literal["json"] = "json"
+    format: str
     """How a message is written."""
     partitions: Annotated[int, Field(ge=1, le=1024)] = 4
     """Of the samples topic; fixed for the life of a job."""
     start: Literal["earliest", "latest"] = "earliest"
     """Where a new job begins to read."""
-    fields: JsonFields = JsonFields()
-    """The names of the parts of a JSON record."""
+    fields: InstanceOf[Section]
+    """The settings of the format."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # the subclasses are made below, so no module has them by name
+        return _again, (self.format, dict(self))
+
+
+def _again(name: str, values: dict[str, Any]) -> Samples:
+    return SAMPLES[name](**values)
+
+
+def _samples_in(name: str, settings: type[Section]) -> type[Samples]:
+    """The section of samples in the format ``name``."""
+    keys = {field.name: field for field in dataclasses.fields(cast(Any, settings))}
+    required = any(
+        field.default is field.default_factory is dataclasses.MISSING for field in keys.values()
+    )
+    described = {key: field.description for key, field in Samples.model_fields.items()}
+    default = ... if required else settings()
+    fields: dict[str, Any] = {
+        "format": (Literal[name], Field(name, description=described["format"])),
+        "fields": (settings, Field(default, description=described["fields"])),
+    }
+    doc = f"Samples in the format {name}."
+    return create_model(f"{name.capitalize()}Samples", __base__=Samples, __doc__=doc, **fields)
+
+
+SAMPLES = {name: _samples_in(name, known.fields) for name, known in FORMATS.items()}
+
+JSON = SAMPLES["json"].model_validate({})
+
+
+class ByFormat:
+    """Marks the samples section as one of those in SAMPLES, JSON where no format is given."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: Callable[[Any], dict[str, Any]]
+    ) -> dict[str, Any]:
+        choices = {name: handler(member) for name, member in SAMPLES.items()}
+        union = {"type": "tagged-union", "choices": choices, "discriminator": "format"}
+        function = {"type": "no-info", "function": _completed}
+        return {"type": "function-before", "function": function, "schema": union}
+
+
+def _completed(value: Any) -> Any:
+    # so that a required setting is told missing by its own name, not its section's
+    return {"format": "json", "fields": {}, **value} if isinstance(value, dict) else value
 
 
 class Training(Checked):

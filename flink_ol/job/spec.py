@@ -29,6 +29,8 @@ from flink_ol.core.config import (
 from flink_ol.core.optimizers import Optimizer, Sgd
 from flink_ol.job.problems import Problem, SpecError, in_words, not_allowed
 from flink_ol.job.sections import (
+    JSON,
+    ByFormat,
     Checked,
     Checkpoints,
     Kafka,
@@ -50,7 +52,8 @@ class Spec(Checked):
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     """Of the job, and the beginning of its topics' names."""
     kafka: Kafka = Kafka()
-    samples: Samples = Samples()
+    samples: Annotated[Samples, ByFormat()] = JSON
+    """What comes in."""
     task: Task = "binary"
     """What the label is."""
     classes: Classes = None

@@ -1,17 +1,22 @@
-"""The registry of sample formats: one line a format."""
+"""The registry of sample formats: one line a format.
+
+A format is the section of its settings, which stands in the specification under
+``samples.fields``, and the class that decodes and encodes with them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from flink_ol.core.config import Learning
+from flink_ol.core.fields import Section
 from flink_ol.core.labels import Labels
 from flink_ol.core.messages import Request
 from flink_ol.core.samples import Rejection, Samples
-from flink_ol.wire.json_samples import JsonSamples
+from flink_ol.wire.json_samples import JsonFields, JsonSamples
 
 
 class SampleFormat(Protocol):
@@ -29,14 +34,26 @@ class SampleFormat(Protocol):
         """A prediction request; one that cannot be read carries the reason."""
         ...
 
+    def encode(
+        self, features: Mapping[str, Any] | Sequence[Any], label: Any = None, **parts: Any
+    ) -> bytes:
+        """A record, or a request where ``label`` is None; ``parts``: importance, id, time."""
+        ...
 
-# name -> (labels, the format's settings, hash_bits) -> format
-FORMATS: dict[str, Callable[[Labels, Any, int | None], SampleFormat]] = {
-    "json": JsonSamples,
+
+class Format(NamedTuple):
+    """What the registry knows of a format."""
+
+    fields: type[Section]  # its settings; those without a default must be given
+    samples: Callable[[Labels, Any, int | None], SampleFormat]  # (labels, settings, hash_bits)
+
+
+FORMATS = {
+    "json": Format(JsonFields, JsonSamples),
 }
 
 
 def sample_format(name: str, fields: Any, learning: Learning) -> SampleFormat:
     """The format ``name`` with its settings ``fields``, for what is to be learned."""
     labels = Labels(learning.task, learning.classes)
-    return FORMATS[name](labels, fields, learning.features.hash_bits)
+    return FORMATS[name].samples(labels, fields, learning.features.hash_bits)

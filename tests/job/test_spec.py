@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from flink_ol.core.config import AdaGrad, Ftrl, Sgd
+from flink_ol.job.sections import SAMPLES
 from flink_ol.job.spec import Spec, SpecError
 from flink_ol.job.topics import topic_settings
+from flink_ol.wire.formats import FORMATS
 
 FLIGHTS = """
 name: flights
@@ -25,6 +27,8 @@ training: {mode: local, workers: 2, batch_window_ms: 50}
 snapshots: {interval_ms: 1000}
 checkpoints: {interval_ms: 5000, directory: null}
 """
+
+REQUIRED: dict[str, str] = {}  # what a format's fields must say
 
 
 def _problems(text: str) -> list[str]:
@@ -56,9 +60,12 @@ MISTAKES = [
     ("{name: a, task: Binary}", ["task: 'Binary' is not allowed; give one of binary, multi"]),
     ("{name: a, zzz: 1}", ["zzz: there is no such key; there are name, kafka, samples"]),
     (
-        "{name: a, samples: {format: csv}}",
-        ["samples.format: 'csv' is not allowed; give json"],
+        "{name: a, samples: {format: cvs, partitions: 0}}",
+        ["samples.format: 'cvs' is not allowed; give"],
     ),
+    ("{name: a, samples: 5}", ["samples: 5 is not allowed; give a mapping with keys of format"]),
+    ("{name: a, samples: {partions: 2}}", ["samples.partions: there is no such key; did you mean"]),
+    ("{name: a, samples: {fields: x}}", ["samples.fields: 'x' is not allowed; give a mapping"]),
     (
         "{name: a, samples: {partitions: 0}}",
         ["samples.partitions: 0 is not allowed; give a value of at least 1"],
@@ -168,7 +175,7 @@ def test_nothing_is_said_in_the_validators_words(text: str) -> None:
 def test_all_mistakes_of_a_file_come_at_once() -> None:
     lines = [
         "name: a/b",
-        "samples: {format: csv, partitions: 0}",
+        "samples: {format: json, partitions: 0, fields: {id: 3}}",
         "optimizer: {name: sgd, schedule: {name: stp}}",
         "features: {scale: minmax}",
         "classes: 3",
@@ -177,8 +184,8 @@ def test_all_mistakes_of_a_file_come_at_once() -> None:
     keys = {problem.partition(":")[0] for problem in problems}
     assert keys == {
         "name",
-        "samples.format",
         "samples.partitions",
+        "samples.fields.id",
         "optimizer.schedule.name",
         "features.scale",
         "classes",
@@ -198,6 +205,13 @@ def test_the_error_names_the_file_and_travels_between_processes(tmp_path: Path) 
 def test_a_specification_made_in_python_is_checked_as_well() -> None:
     with pytest.raises(ValueError, match="multiclass needs"):
         Spec(name="a", task="multiclass")
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_specification_of_every_format_travels_between_processes(name: str) -> None:
+    spec = Spec.parse(f"{{name: a, samples: {{format: {name}{REQUIRED.get(name, '')}}}}}")
+    assert pickle.loads(pickle.dumps(spec)) == spec
+    assert type(spec.samples.fields) is FORMATS[name].fields
 
 
 def test_the_hash_is_that_of_what_decides_the_model() -> None:
@@ -228,7 +242,7 @@ def test_what_may_surprise_is_a_warning() -> None:
 def test_the_schema_describes_every_key() -> None:
     schema = Spec.json_schema()
     json.dumps(schema)
-    own = ("Kafka", "Samples", "Training", "Weights", "Snapshots", "Metrics", "Checkpoints")
+    own = ("Kafka", "JsonSamples", "Training", "Weights", "Snapshots", "Metrics", "Checkpoints")
     for node in (schema, *(schema["$defs"][name] for name in own)):
         for key, value in node["properties"].items():
             named = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2], {})
