@@ -45,6 +45,7 @@ class Learner:
             self.outputs,
             self._scaled,
             learning.features.intercept,
+            learning.seed,
         )
         self._family = FAMILIES[type(learning.model)](learning.model, setting)
         specs = list(self._family.specs)

@@ -16,3 +16,4 @@ class Setting(NamedTuple):
     outputs: int
     scaled: bool  # whether numbers are standardised
     intercept: bool
+    seed: int = 0  # of everything random
