@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from flink_ol.core.families.linear import Linear, LinearModel
+from flink_ol.core.families.mlp import HiddenLayer, Mlp, MlpModel
 from flink_ol.core.fields import Tagged
 
-Model = Annotated[LinearModel, Tagged("family")]
+Model = Annotated[LinearModel | MlpModel, Tagged("family")]
 
-FAMILIES = {LinearModel: Linear}
+FAMILIES = {LinearModel: Linear, MlpModel: Mlp}
 
-__all__ = ["FAMILIES", "Linear", "LinearModel", "Model"]
+__all__ = ["FAMILIES", "HiddenLayer", "Linear", "LinearModel", "Mlp", "MlpModel", "Model"]
