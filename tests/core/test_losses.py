@@ -23,7 +23,7 @@ def case(loss: Loss, raw: list[float], label: float) -> tuple[np.ndarray, float]
 
 def compiled(loss: Loss, scores: np.ndarray, label: float) -> np.ndarray:
     result = np.full(len(scores), np.nan)
-    gradients(loss.code, scores, label, result)
+    gradients(loss.code, loss.parameters, scores, label, result)
     return result
 
 
@@ -47,7 +47,7 @@ def test_the_gradient_equals_central_differences(name: str, raw: list[float], y:
 @pytest.mark.parametrize("name", ["logistic", "squared"])
 def test_the_form_for_numbers_equals_the_form_for_arrays(name: str) -> None:
     loss = LOSSES[name]
-    assert gradient(loss.code, 0.3, 1.0) == compiled(loss, np.array([0.3]), 1.0)[0]
+    assert gradient(loss.code, loss.parameters, 0.3, 1.0) == compiled(loss, np.array([0.3]), 1.0)[0]
 
 
 @settings(deadline=None)  # the first call compiles
@@ -79,7 +79,7 @@ def test_probabilities_are_the_gradient_plus_the_truth(raw: list[float]) -> None
     )
     np.testing.assert_allclose(
         logistic.predict(scores[:, None])[:, 1],
-        [gradient(logistic.code, score, 1.0) + 1.0 for score in raw],
+        [gradient(logistic.code, logistic.parameters, score, 1.0) + 1.0 for score in raw],
         atol=1e-15,
     )
 

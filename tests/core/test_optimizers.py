@@ -30,8 +30,8 @@ def parameters(kind: Kind) -> tuple[float, ...]:
 def walk(kind: Kind) -> list[tuple[float, float, float]]:
     """Weight and accumulators after each of the gradients."""
     path, at = [], (0.0, 0.0, 0.0)
-    for gradient in GRADIENTS:
-        at = step(kind.code, parameters(kind), *at, gradient, kind.learning_rate)
+    for t, gradient in enumerate(GRADIENTS, 1):
+        at = step(kind.code, parameters(kind), *at, gradient, kind.learning_rate, float(t))
         path.append(at)
     return path
 

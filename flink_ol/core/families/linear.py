@@ -45,6 +45,7 @@ class Linear:
         self._has_coordinate = intercept == loops.COORDINATE
         self._settings = Settings(
             loss=setting.loss.code,
+            loss_parameters=setting.loss.parameters,
             optimizer=optimizer.code,
             parameters=_padded(optimizer.parameters),
             learning_rate=float(optimizer.learning_rate),

@@ -25,6 +25,7 @@ class Settings(NamedTuple):
     """What the loops are told once per batch: plain numbers and vectors, so one compilation."""
 
     loss: int  # code
+    loss_parameters: tuple[float, ...]  # losses.PARAMETERS numbers
     optimizer: int  # code
     parameters: tuple[float, ...]  # PARAMETERS numbers, the optimizer's own
     learning_rate: float
@@ -74,8 +75,9 @@ def learn(settings: Settings, rows: Rows, arrays: Arrays, scores: np.ndarray) ->
     indptr, signed_slots, values, numeric, labels, importance = rows
     slots = signed_slots.view(np.uint64)
     weights, first, second, intercept, intercept_first, intercept_second, scaler, steps = arrays
-    loss, optimizer, parameters, learning_rate, intercept_kind, intercept_rate = settings[:6]
-    l2, schedule, schedule_parameters, warm_up, is_scaled, accumulators = settings[6:]
+    loss, loss_parameters, optimizer, parameters, learning_rate, intercept_kind = settings[:6]
+    intercept_rate, l2, schedule, schedule_parameters, warm_up = settings[6:11]
+    is_scaled, accumulators = settings[11:]
     outputs = scores.shape[1]
     longest = 0
     for sample in range(len(labels)):
@@ -132,9 +134,9 @@ def learn(settings: Settings, rows: Rows, arrays: Arrays, scores: np.ndarray) ->
                 raw[output] = total
 
         if outputs == 1:
-            gradients[0] = losses.gradient(loss, raw[0], labels[sample])
+            gradients[0] = losses.gradient(loss, loss_parameters, raw[0], labels[sample])
         else:
-            losses.gradients(loss, raw, labels[sample], gradients)
+            losses.gradients(loss, loss_parameters, raw, labels[sample], gradients)
         rate = learning_rate * schedules.factor(schedule, schedule_parameters, t)
         if t < warm_up:
             rate *= (t + 1.0) / warm_up
@@ -152,6 +154,7 @@ def learn(settings: Settings, rows: Rows, arrays: Arrays, scores: np.ndarray) ->
                     intercept_second[0, output],
                     gradient,
                     rate,
+                    float(t),
                 )
                 intercept[0, output] = weight
                 intercept_first[0, output] = a
@@ -162,7 +165,9 @@ def learn(settings: Settings, rows: Rows, arrays: Arrays, scores: np.ndarray) ->
                 a = first[slot, output] if accumulators > 0 else 0.0
                 b = second[slot, output] if accumulators > 1 else 0.0
                 whole = gradient * x[i] + l2 * weight
-                weight, a, b = optimizers.step(optimizer, parameters, weight, a, b, whole, rate)
+                weight, a, b = optimizers.step(
+                    optimizer, parameters, weight, a, b, whole, rate, float(t)
+                )
                 weights[slot, output] = weight
                 if accumulators > 0:
                     first[slot, output] = a

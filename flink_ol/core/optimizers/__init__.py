@@ -30,8 +30,12 @@ def step(
     second: float,
     gradient: float,
     rate: float,
+    t: float,
 ) -> tuple[float, float, float]:
-    """Weight and both accumulators of one coordinate after a step of the optimizer ``kind``."""
+    """Weight and both accumulators of one coordinate after a step of the optimizer ``kind``.
+
+    ``t``: number of this step, 1, 2, ...; optimizers that start from biased averages need it.
+    """
     if kind == sgd.CODE:
         weight = sgd.step(weight, gradient, rate)
     elif kind == adagrad.CODE:
