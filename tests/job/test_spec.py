@@ -110,7 +110,7 @@ MISTAKES = [
             "optimizer.schedule.every: is missing",
         ],
     ),
-    ("{name: a, model: {family: fm}}", ["model.family: 'fm' is not allowed; give linear"]),
+    ("{name: a, model: {family: forest}}", ["model.family: 'forest' is not allowed; give"]),
     ("{name: a, model: {family: linear, l2: -1}}", ["model.l2: -1 is not allowed; give a value"]),
     (
         "{name: a, features: {hash_bits: 31, scal: none}}",
