@@ -150,6 +150,7 @@ class Mlp:
         samples = slice(place.start, place.stop)
         mlp_steps.loss_gradients(
             self._setting.loss.code,
+            self._setting.loss.parameters,
             raw.astype(np.float64),
             rows.labels[samples],
             rows.importance[samples],
@@ -176,10 +177,11 @@ class Mlp:
             rate *= (t + 1.0) / optimizer.warm_up
         if optimizer.scales_with_workers:
             rate *= rate_scale
+        number_of_step = float(arrays["mini_batches"][0]) + 1.0
         for number, of_layer in enumerate(gradients, 1):
             weights = self._steppable(arrays, f"weights_{number}")
             rows = touched if number == 1 else np.arange(len(weights[0]))
-            head = optimizer.code, self._parameters, float(rate)
+            head = optimizer.code, self._parameters, float(rate), number_of_step
             mlp_steps.step(*head, self._model.l2, rows, of_layer.weights, *weights)
             if self._setting.intercept:
                 bias = self._steppable(arrays, f"bias_{number}")

@@ -13,7 +13,12 @@ from flink_ol.core.compiled import njit
 
 @njit
 def loss_gradients(
-    loss: int, scores: np.ndarray, labels: np.ndarray, importance: np.ndarray, result: np.ndarray
+    loss: int,
+    parameters: tuple[float, ...],
+    scores: np.ndarray,
+    labels: np.ndarray,
+    importance: np.ndarray,
+    result: np.ndarray,
 ) -> None:
     """Gradient of the mini-batch's loss with respect to its raw ``scores``, into ``result``.
 
@@ -21,7 +26,7 @@ def loss_gradients(
     divided by the number of samples.
     """
     for sample in range(len(labels)):
-        losses.gradients(loss, scores[sample], labels[sample], result[sample])
+        losses.gradients(loss, parameters, scores[sample], labels[sample], result[sample])
         factor = importance[sample] / len(labels)
         for output in range(scores.shape[1]):
             result[sample, output] *= factor
@@ -32,6 +37,7 @@ def step(
     optimizer: int,
     parameters: tuple[float, ...],
     rate: float,
+    t: float,
     l2: float,
     rows: np.ndarray,
     gradients: np.ndarray,
@@ -42,7 +48,8 @@ def step(
     """One step of the ``rows`` of ``weights`` and its accumulators, in place.
 
     ``gradients`` (len(rows), units); the others (any, units), an accumulator that the optimizer
-    does not have is (0, units). ``l2`` times the weight joins the gradient.
+    does not have is (0, units). ``t``: number of the step, from 1. ``l2`` times the weight joins
+    the gradient.
     """
     has_first, has_second = len(first) > 0, len(second) > 0
     for i in range(len(rows)):
@@ -52,7 +59,7 @@ def step(
             a = np.float64(first[row, unit]) if has_first else 0.0
             b = np.float64(second[row, unit]) if has_second else 0.0
             whole = np.float64(gradients[i, unit]) + l2 * weight
-            weight, a, b = optimizers.step(optimizer, parameters, weight, a, b, whole, rate)
+            weight, a, b = optimizers.step(optimizer, parameters, weight, a, b, whole, rate, t)
             weights[row, unit] = weight
             if has_first:
                 first[row, unit] = a
