@@ -8,7 +8,10 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 
 from flink_ol.core.families import LinearModel, Model
+from flink_ol.core.features.crossing import parts
+from flink_ol.core.features.text import TextField
 from flink_ol.core.fields import ConfigError, Section
+from flink_ol.core.losses import Loss, LossSection, check_loss, chosen
 from flink_ol.core.optimizers import AdaGrad, Ftrl, Optimizer, Sgd
 from flink_ol.core.optimizers.schedules import (
     Constant,
@@ -35,6 +38,18 @@ class Features(Section):
     """Whether the model has one weight that belongs to no feature."""
     hash_bits: Annotated[int, Ge(1), Le(30)] | None = None
     """Features are told apart by this many bits of their name's hash; null: by all 64."""
+    text: tuple[TextField, ...] = ()
+    """Fields whose values are texts: their words become features, FIELD~WORD."""
+    crosses: tuple[str, ...] = ()
+    """Features of fields together: a*b adds one for every value of a with every value of b."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for cross in self.crosses:
+            parts(cross)
+        fields = [field.field for field in self.text]
+        if len(set(fields)) < len(fields):
+            raise ConfigError("text", fields, "every field once")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +60,8 @@ class Learning(Section):
     """What the label is."""
     classes: Classes = None
     """Binary: two labels, negative first. Multiclass: a number, or the labels."""
+    loss: LossSection | None = None
+    """What an error costs; null: by the task: logistic, softmax or squared."""
     model: Model = field(default_factory=LinearModel)
     """The family of functions to learn from."""
     features: Features = field(default_factory=Features)
@@ -57,6 +74,12 @@ class Learning(Section):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_classes(self.task, self.classes)
+        check_loss(self.task, self.loss.name if self.loss else None)
+
+    @property
+    def chosen_loss(self) -> Loss:
+        """The loss, chosen or by the task."""
+        return chosen(self.task, self.loss)
 
     @property
     def outputs(self) -> int:
@@ -102,11 +125,14 @@ __all__ = [
     "InverseScaling",
     "Learning",
     "LinearModel",
+    "LossSection",
     "Model",
     "Optimizer",
     "Schedule",
     "Sgd",
     "Step",
     "Task",
+    "TextField",
     "check_classes",
+    "check_loss",
 ]

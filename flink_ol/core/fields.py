@@ -92,6 +92,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Section):
         fields = _fields(type(value))
         return {field.name: _plain(getattr(value, field.name)) for field in fields}
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
 
 
@@ -136,6 +138,10 @@ def _read(kind: Any, value: Any, key: str) -> Any:
         if not isinstance(value, list | tuple):
             raise ConfigError(key, value, "a list")
         return tuple(_read(arguments[0], item, f"{key}[{i}]") for i, item in enumerate(value))
+    if origin is dict:
+        if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+            raise ConfigError(key, value, "a mapping with texts as keys")
+        return {name: _read(arguments[1], item, _join(key, name)) for name, item in value.items()}
     if isinstance(kind, type) and issubclass(kind, Section):
         return _read_section(kind, value, key)
     return _read_scalar(kind, value, key)
@@ -182,6 +188,10 @@ def _read_tagged(kind: Any, tag: str, value: Any, key: str) -> Any:
 
 
 def _read_union(members: tuple[Any, ...], value: Any, key: str) -> Any:
+    others = [member for member in members if member is not types.NoneType]
+    if isinstance(value, Mapping) and len(others) == 1:
+        # an error is about the key inside, not about the whole
+        return _read(others[0], value, key)
     allowed = []
     for member in members:
         try:

@@ -200,9 +200,15 @@ def _place(loc: Sequence[str | int], schema: Mapping[str, Any]) -> _Place:
 
 
 def _resolved(node: Mapping[str, Any], schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    while "$ref" in node:
-        node = schema["$defs"][node["$ref"].rpartition("/")[2]]
-    return node
+    """The schema that ``node`` refers to; of what may be null, that of what it is else."""
+    while True:
+        others = [one for one in node.get("anyOf", ()) if one.get("type") != "null"]
+        if "$ref" in node:
+            node = schema["$defs"][node["$ref"].rpartition("/")[2]]
+        elif len(others) == 1:
+            node = others[0]
+        else:
+            return node
 
 
 def _joined(parts: Sequence[str | int]) -> str:

@@ -22,9 +22,11 @@ from flink_ol.core.config import (
     Features,
     Learning,
     LinearModel,
+    LossSection,
     Model,
     Task,
     check_classes,
+    check_loss,
 )
 from flink_ol.core.optimizers import Optimizer, Sgd
 from flink_ol.job.problems import Problem, SpecError, in_words, not_allowed
@@ -58,6 +60,8 @@ class Spec(Checked):
     """What the label is."""
     classes: Classes = None
     """Binary: two labels, negative first. Multiclass: a number, or the labels."""
+    loss: LossSection | None = None
+    """What an error costs; null: by the task: logistic, softmax or squared."""
     model: Model = LinearModel()
     features: Features = Features()
     optimizer: Optimizer = Sgd()
@@ -81,6 +85,7 @@ class Spec(Checked):
     def _check_beyond_one_key(self) -> Spec:
         client_arguments(self.kafka.bootstrap_servers, self.kafka.properties)
         check_classes(self.task, self.classes)
+        check_loss(self.task, self.loss.name if self.loss else None)
         return self
 
     @classmethod
@@ -120,6 +125,7 @@ class Spec(Checked):
         return Learning(
             task=self.task,
             classes=self.classes,
+            loss=self.loss,
             model=self.model,
             features=self.features,
             optimizer=self.optimizer,
@@ -183,6 +189,11 @@ def _beyond_one_key(fields: Mapping[str, Any], wrong: Set[str]) -> list[Problem]
                 fields.get("task", "binary"),
                 tuple(classes) if isinstance(classes, list) else classes,
             )
+        except ConfigError as error:
+            problems.append(not_allowed(error.key, error.value, error.allowed))
+    if not wrong & {"task", "loss"}:
+        try:
+            check_loss(fields.get("task", "binary"), (fields.get("loss") or {}).get("name"))
         except ConfigError as error:
             problems.append(not_allowed(error.key, error.value, error.allowed))
     return problems

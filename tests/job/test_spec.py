@@ -86,6 +86,16 @@ MISTAKES = [
         ["optimizer.name: 'adagard' is not allowed; give one of adagrad, ftrl, sgd"],
     ),
     ("{name: a, optimizer: {}}", ["optimizer.name: is missing; give one of adagrad, ftrl, sgd"]),
+    (
+        "{name: a, loss: {name: squared}}",
+        ["loss.name: 'squared' is not allowed; give one that suits task binary: logistic, hinge"],
+    ),
+    ("{name: a, loss: {name: hinch}}", ["loss.name: 'hinch' is not allowed; give one of"]),
+    (
+        "{name: a, task: regression, loss: {name: quantile, level: 1}}",
+        ["loss.level: 1 is not allowed; give a value less than 1"],
+    ),
+    ("{name: a, loss: {name: hinge, lvel: 1}}", ["loss.lvel: there is no such key"]),
     ("{name: a, optimizer: sgd}", ["optimizer: 'sgd' is not allowed; give a mapping"]),
     (
         "{name: a, optimizer: {name: sgd, learningrate: 1}}",
@@ -223,8 +233,9 @@ def test_the_hash_is_that_of_what_decides_the_model() -> None:
         FLIGHTS.replace("scale: standard", "scale: none"),
         FLIGHTS.replace("partitions: 4", "partitions: 4, fields: {label: late}"),
         FLIGHTS + "seed: 1",
+        FLIGHTS + "loss: {name: hinge}",
     ]
-    assert len({base.hash, *(Spec.parse(text).hash for text in others)}) == 5
+    assert len({base.hash, *(Spec.parse(text).hash for text in others)}) == 6
 
 
 def test_secrets_do_not_show() -> None:

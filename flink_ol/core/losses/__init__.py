@@ -1,20 +1,62 @@
-"""Losses by name: adding one takes its file, a line in the table and one in the switch."""
+"""Losses by name: adding one takes its file, a line in the union and one in the switch."""
 
 from __future__ import annotations
+
+import typing
+from typing import Annotated, Any
 
 import numpy as np
 
 from flink_ol.core.compiled import njit
-from flink_ol.core.losses import logistic, softmax, squared
+from flink_ol.core.fields import ConfigError, Tagged
+from flink_ol.core.losses import (
+    epsilon_insensitive,
+    hinge,
+    huber,
+    logistic,
+    poisson,
+    quantile,
+    softmax,
+    squared,
+    squared_hinge,
+)
 from flink_ol.core.losses.kind import PARAMETERS, Loss
 
-LOSSES = {loss.name: loss for loss in (logistic.LOSS, squared.LOSS, softmax.LOSS)}
+LossSection = Annotated[
+    logistic.Logistic
+    | hinge.Hinge
+    | squared_hinge.SquaredHinge
+    | softmax.Softmax
+    | squared.Squared
+    | huber.Huber
+    | epsilon_insensitive.EpsilonInsensitive
+    | quantile.Quantile
+    | poisson.Poisson,
+    Tagged("name"),
+]
 
-OF_TASK = {
-    "binary": logistic.LOSS,
-    "multiclass": softmax.LOSS,
-    "regression": squared.LOSS,
+LOSSES: dict[str, Any] = {
+    section.__dataclass_fields__["name"].default: section
+    for section in typing.get_args(typing.get_args(LossSection)[0])
 }
+
+OF_TASK: dict[str, Loss] = {
+    "binary": logistic.Logistic().kind(),
+    "multiclass": softmax.Softmax().kind(),
+    "regression": squared.Squared().kind(),
+}
+
+
+def chosen(task: str, section: LossSection | None) -> Loss:
+    """The loss of a section, or that of the task."""
+    return OF_TASK[task] if section is None else section.kind()
+
+
+def check_loss(task: str, name: str | None) -> None:
+    """ConfigError unless the loss ``name`` (None: by the task) suits ``task``."""
+    if name is not None and task not in LOSSES[name].TASKS:
+        fitting = [other for other, section in LOSSES.items() if task in section.TASKS]
+        raise ConfigError("loss.name", name, f"one that suits task {task}: {', '.join(fitting)}")
 
 
 @njit
@@ -25,6 +67,18 @@ def gradient(kind: int, parameters: tuple[float, ...], score: float, label: floa
     """
     if kind == logistic.CODE:
         return logistic.gradient(score, label)
+    if kind == hinge.CODE:
+        return hinge.gradient(score, label)
+    if kind == squared_hinge.CODE:
+        return squared_hinge.gradient(score, label)
+    if kind == huber.CODE:
+        return huber.gradient(parameters, score, label)
+    if kind == epsilon_insensitive.CODE:
+        return epsilon_insensitive.gradient(parameters, score, label)
+    if kind == quantile.CODE:
+        return quantile.gradient(parameters, score, label)
+    if kind == poisson.CODE:
+        return poisson.gradient(score, label)
     return squared.gradient(score, label)
 
 
@@ -44,4 +98,14 @@ def gradients(
         result[0] = gradient(kind, parameters, scores[0], label)
 
 
-__all__ = ["LOSSES", "OF_TASK", "PARAMETERS", "Loss", "gradient", "gradients"]
+__all__ = [
+    "LOSSES",
+    "OF_TASK",
+    "PARAMETERS",
+    "Loss",
+    "LossSection",
+    "check_loss",
+    "chosen",
+    "gradient",
+    "gradients",
+]

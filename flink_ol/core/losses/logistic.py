@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from flink_ol.core.compiled import njit
+from flink_ol.core.fields import Section
 from flink_ol.core.losses.kind import Loss
 
 CODE = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Logistic(Section):
+    """Logistic regression: probabilities by the logistic function."""
+
+    TASKS: ClassVar[tuple[str, ...]] = ("binary",)
+
+    name: Literal["logistic"] = "logistic"
+
+    def kind(self) -> Loss:
+        """What the kernels and the learner need to know."""
+        return Loss("logistic", CODE, value, predict)
+
 
 _CERTAIN = 30.0
 
@@ -31,6 +48,3 @@ def predict(scores: np.ndarray) -> np.ndarray:
 def gradient(score: float, label: float) -> float:
     """With respect to the raw score."""
     return 1.0 / (1.0 + math.exp(-score)) - label
-
-
-LOSS = Loss("logistic", CODE, value, predict)

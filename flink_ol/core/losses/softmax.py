@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from flink_ol.core.compiled import njit
+from flink_ol.core.fields import Section
 from flink_ol.core.losses.kind import Loss
 
 CODE = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Softmax(Section):
+    """Multinomial logistic regression: one raw score per class."""
+
+    TASKS: ClassVar[tuple[str, ...]] = ("multiclass",)
+
+    name: Literal["softmax"] = "softmax"
+
+    def kind(self) -> Loss:
+        """What the kernels and the learner need to know."""
+        return Loss("softmax", CODE, value, predict)
 
 
 def value(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -38,6 +54,3 @@ def gradients(scores: np.ndarray, label: float, result: np.ndarray) -> None:
     for output in range(len(scores)):
         result[output] /= total
     result[int(label)] -= 1.0
-
-
-LOSS = Loss("softmax", CODE, value, predict)
