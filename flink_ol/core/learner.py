@@ -18,7 +18,6 @@ from flink_ol.core.families import FAMILIES
 from flink_ol.core.families.linear_loops import Rows
 from flink_ol.core.families.setting import Setting
 from flink_ol.core.features.scaling import batch_moments
-from flink_ol.core.losses import OF_TASK
 from flink_ol.core.samples import Samples
 from flink_ol.core.state import ArraySpec, Delta, State
 
@@ -37,7 +36,7 @@ class Learner:
     def __init__(self, learning: Learning) -> None:
         self.learning = learning
         self.outputs = learning.outputs
-        self._loss = OF_TASK[learning.task]
+        self._loss = learning.chosen_loss
         self._scaled = learning.features.scale == "standard"
         setting = Setting(
             self._loss,
