@@ -162,6 +162,8 @@ def _one_of(choices: Sequence[str]) -> str:
 
 def _suggestion(key: str, place: _Place) -> str:
     known = list(place.node.get("properties", ()))
+    if not known:
+        return "there are none here"
     close = difflib.get_close_matches(key, known, 1)
     return f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
 

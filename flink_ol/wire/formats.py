@@ -16,13 +16,18 @@ from flink_ol.core.fields import Section
 from flink_ol.core.labels import Labels
 from flink_ol.core.messages import Request
 from flink_ol.core.samples import Rejection, Samples
+from flink_ol.wire.compression import Uncompressed
+from flink_ol.wire.csv_samples import CsvFields, CsvSamples
 from flink_ol.wire.json_samples import JsonFields, JsonSamples
+from flink_ol.wire.libsvm_samples import LibsvmFields, LibsvmSamples
+from flink_ol.wire.vw_samples import VwFields, VwSamples
 
 
 class SampleFormat(Protocol):
     """What every format can do."""
 
     labels: Labels
+    most_bytes: int  # of one record, unpacked
 
     def decode(
         self, payloads: Sequence[bytes | None], offsets: np.ndarray
@@ -49,11 +54,17 @@ class Format(NamedTuple):
 
 
 FORMATS = {
+    "csv": Format(CsvFields, CsvSamples),
     "json": Format(JsonFields, JsonSamples),
+    "libsvm": Format(LibsvmFields, LibsvmSamples),
+    "vw": Format(VwFields, VwSamples),
 }
 
 
 def sample_format(name: str, fields: Any, learning: Learning) -> SampleFormat:
-    """The format ``name`` with its settings ``fields``, for what is to be learned."""
+    """The format ``name`` with its settings ``fields``, for what is to be learned.
+
+    Messages may be compressed, whatever the format.
+    """
     labels = Labels(learning.task, learning.classes)
-    return FORMATS[name].samples(labels, fields, learning.features.hash_bits)
+    return Uncompressed(FORMATS[name].samples(labels, fields, learning.features.hash_bits))

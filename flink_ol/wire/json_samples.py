@@ -55,6 +55,8 @@ class JsonFields(Section):
 class JsonSamples:
     """Decodes and encodes the records of one job."""
 
+    most_bytes = MOST_BYTES
+
     def __init__(self, labels: Labels, fields: JsonFields, hash_bits: int | None) -> None:
         self.labels = labels
         self._fields = fields

@@ -25,7 +25,7 @@ class FeatureNames:
 
     def trim(self) -> None:
         """Forget everything if it has become too much; between batches only."""
-        if len(self._keys) + len(self._categories) > _MOST_NAMES:
+        if len(self.by_key) + len(self._keys) + len(self._categories) > 2 * _MOST_NAMES:
             self.by_key = {}
             self._keys.clear()
             self._categories.clear()

@@ -28,7 +28,7 @@ snapshots: {interval_ms: 1000}
 checkpoints: {interval_ms: 5000, directory: null}
 """
 
-REQUIRED: dict[str, str] = {}  # what a format's fields must say
+REQUIRED = {"csv": ", fields: {columns: [a, y]}"}  # what a format's fields must say
 
 
 def _problems(text: str) -> list[str]:
@@ -75,6 +75,29 @@ MISTAKES = [
         ["samples.fields.lable: there is no such key; did you mean label?"],
     ),
     (
+        "{name: a, samples: {format: csv}}",
+        ["samples.fields.columns: is missing, and has no default; add it"],
+    ),
+    (
+        "{name: a, samples: {format: csv, fields: {columns: [a, b]}}}",
+        ["samples.fields.label: 'y' is not allowed; give one of the columns a, b"],
+    ),
+    (
+        "{name: a, samples: {format: csv, fields: {columns: [a, y], categorical: [y]}}}",
+        ["samples.fields.categorical: 'y' is not allowed; give columns of features, of a, y"],
+    ),
+    (
+        "{name: a, samples: {format: csv, fields: {columns: [a, 5], colums: [y]}}}",
+        [
+            "samples.fields.columns[1]: 5 is not allowed; give a text",
+            "samples.fields.colums: there is no such key; did you mean columns?",
+        ],
+    ),
+    (
+        "{name: a, samples: {format: vw, fields: {label: y}}}",
+        ["samples.fields.label: there is no such key"],
+    ),
+    (
         "{name: a, training: {workers: two, mode: sync}}",
         [
             "training.mode: 'sync' is not allowed; give local",
@@ -83,9 +106,9 @@ MISTAKES = [
     ),
     (
         "{name: a, optimizer: {name: adagard}}",
-        ["optimizer.name: 'adagard' is not allowed; give one of adagrad, ftrl, sgd"],
+        ["optimizer.name: 'adagard' is not allowed; give one of adagrad, adam, "],
     ),
-    ("{name: a, optimizer: {}}", ["optimizer.name: is missing; give one of adagrad, ftrl, sgd"]),
+    ("{name: a, optimizer: {}}", ["optimizer.name: is missing; give one of adagrad, adam, "]),
     (
         "{name: a, loss: {name: squared}}",
         ["loss.name: 'squared' is not allowed; give one that suits task binary: logistic, hinge"],

@@ -14,18 +14,17 @@ from hypothesis import strategies as st
 
 from flink_ol.core.config import Features, Learning
 from flink_ol.core.features.hashing import feature_key
+from flink_ol.core.labels import Labels
 from flink_ol.core.samples import Rejection, Samples
 from flink_ol.wire.dead_letters import encode_dead_letter
-from flink_ol.wire.formats import sample_format
 from flink_ol.wire.json_samples import JsonFields, JsonSamples
 
 BINARY = Learning(task="binary")
 
 
 def decoder(learning: Learning = BINARY, **fields: Any) -> JsonSamples:
-    made = sample_format("json", JsonFields(**fields), learning)
-    assert isinstance(made, JsonSamples)
-    return made
+    labels = Labels(learning.task, learning.classes)
+    return JsonSamples(labels, JsonFields(**fields), learning.features.hash_bits)
 
 
 def decode(
