@@ -52,7 +52,7 @@ def feed(
     began = time.monotonic()
     with SampleWriter(connection(spec), rate=rate) as writer:
         for passed in range(repeat):
-            with Records(file) as records, record_bar(records, repeat) as bar:
+            with Records(file, spec.samples.fields) as records, record_bar(records, repeat) as bar:
                 for lines in records.blocks(block, as_they_come=True):
                     writer.send_many(lines, partition)
                     bar.show(writer.sent, passed)

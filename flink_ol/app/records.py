@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import gzip
 import io
 import os
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from flink_ol.app.errors import UsageError
+from flink_ol.core.fields import Section
+from flink_ol.wire.csv_samples import CsvFields
 
 STANDARD_INPUT = "-"
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -23,11 +26,13 @@ class Records:
 
     ``total`` and ``position`` are bytes of the file as it lies on the disk (compressed, if it is);
     ``total`` is None where it cannot be known. A gzip file is known by its first bytes, not by its
-    name. Blank lines are left out, line ends are cut off.
+    name. Blank lines are left out, line ends are cut off; and of CSV the header, if there is one.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, fields: Section | None = None) -> None:
+        """``fields``: the settings of the format, where it matters for what a line is."""
         self.source = source
+        self._csv = fields if isinstance(fields, CsvFields) else None
         self.name = "standard input" if source == STANDARD_INPUT else source
         self._raw = _open(source)
         self._buffered = io.BufferedReader(self._raw, _BLOCK_BYTES)
@@ -48,12 +53,37 @@ class Records:
         ``as_they_come``: shorter ones too, wherever the input pauses, so that lines typed or piped
         in slowly do not wait for others.
         """
+        # blanks at the ends of a line are values where they are what stands between values
+        ends = b" \t\r\n" if self._csv is None else b"\r\n"
+        began = self._csv is None
         try:
-            yield from _blocks(self._decompressed(), size, as_they_come)
+            for block in _blocks(self._decompressed(), size, as_they_come, ends):
+                whole = block if began or not self._is_header(block[0]) else block[1:]
+                began = True
+                if whole:
+                    yield whole
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise UsageError(
                 f"{self.name}: the gzip data are damaged or cut off ({error}); check with `gzip -t`"
             ) from error
+
+    def _is_header(self, line: bytes) -> bool:
+        """Whether the first line of CSV names the columns; UsageError if in another order."""
+        fields = self._csv
+        assert fields is not None
+        try:
+            (words,) = csv.reader([line.decode("utf-8-sig")], delimiter=fields.delimiter)
+        except (ValueError, csv.Error):
+            return False  # whatever it is, the decoder says what is wrong with it
+        request = [name for name in fields.columns if name != fields.label]
+        if words in (list(fields.columns), request):
+            return True
+        if len(words) > 1 and sorted(words) in (sorted(fields.columns), sorted(request)):
+            raise UsageError(
+                f"{self.name}: its header has the columns {fields.delimiter.join(words)}; "
+                "write samples.fields.columns in this order"
+            )
+        return False
 
     def _decompressed(self) -> io.BufferedIOBase:
         if self._buffered.peek(2)[:2] == _GZIP_MAGIC:
@@ -94,18 +124,20 @@ def _size(raw: io.FileIO) -> int | None:
     return None
 
 
-def _blocks(stream: io.BufferedIOBase, size: int, as_they_come: bool) -> Iterator[list[bytes]]:
+def _blocks(
+    stream: io.BufferedIOBase, size: int, as_they_come: bool, ends: bytes
+) -> Iterator[list[bytes]]:
     lines: list[bytes] = []
     rest = b""
     while chunk := stream.read1(_BLOCK_BYTES):
         parts = (rest + chunk).split(b"\n")
         rest = parts.pop()
-        lines += [line for part in parts if (line := part.strip())]
+        lines += [line for part in parts if (line := part.strip(ends))]
         whole = len(lines) if as_they_come else len(lines) - len(lines) % size
         for start in range(0, whole, size):
             yield lines[start : min(start + size, whole)]
         del lines[:whole]
-    if last := rest.strip():
+    if last := rest.strip(ends):
         lines.append(last)
     for start in range(0, len(lines), size):
         yield lines[start : start + size]

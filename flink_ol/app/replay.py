@@ -62,7 +62,7 @@ def replay(
     spec = load_spec(spec_path, folder)
     if out is not None and not out.absolute().parent.is_dir():
         raise UsageError(f"--out {out}: the folder {out.absolute().parent} does not exist")
-    with Records(file) as records, record_bar(records) as bar:
+    with Records(file, spec.samples.fields) as records, record_bar(records) as bar:
         dead_letters = DeadLetters(records.name)
         replayed = run(spec, _shown(records, bar), dead_letters.tell)
     if out is not None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from flink_ol.app.errors import UsageError
 from flink_ol.app.records import Records
+from flink_ol.wire.csv_samples import CsvFields
 
 _LINES = [b'{"x":1}', "ü".encode(), b"last"]
 
@@ -104,3 +105,29 @@ def test_what_cannot_be_read_is_a_wrong_call(tmp_path: Path) -> None:
     (tmp_path / "bad").write_bytes(whole[:12] + b"\xff" * 20 + whole[32:])
     with pytest.raises(UsageError, match="damaged or cut off"):
         _read(tmp_path / "bad")
+
+
+def test_the_header_of_csv_is_left_out_and_blank_values_at_the_ends_are_kept(
+    tmp_path: Path,
+) -> None:
+    fields = CsvFields(columns=("a", "b", "y"), delimiter="\t")
+    path = tmp_path / "rows"
+    path.write_bytes(b"\xef\xbb\xbfa\tb\ty\r\n\t2\t1\r\n\n1\t\t\n")
+    with Records(str(path), fields) as records:
+        assert list(records) == [b"\t2\t1", b"1\t\t"]
+    path.write_bytes(b"1\t2\t1\n1\t2\t0")
+    with Records(str(path), fields) as records:
+        assert list(records) == [b"1\t2\t1", b"1\t2\t0"]
+    path.write_bytes(b"a\tb\n1\t2\n")
+    with Records(str(path), fields) as records:
+        assert list(records) == [b"1\t2"]
+
+
+def test_a_header_of_csv_in_another_order_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    path.write_bytes(b"b,a,y\n1,2,1\n")
+    with (
+        Records(str(path), CsvFields(columns=("a", "b", "y"))) as records,
+        pytest.raises(UsageError, match="b,a,y"),
+    ):
+        list(records)
