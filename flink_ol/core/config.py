@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le
 
@@ -12,7 +13,18 @@ from flink_ol.core.features.crossing import parts
 from flink_ol.core.features.text import TextField
 from flink_ol.core.fields import ConfigError, Section
 from flink_ol.core.losses import Loss, LossSection, check_loss, chosen
-from flink_ol.core.optimizers import AdaGrad, Ftrl, Optimizer, Sgd
+from flink_ol.core.optimizers import (
+    AdaGrad,
+    Adam,
+    AdamW,
+    Adaptive,
+    Ftrl,
+    Momentum,
+    Nesterov,
+    Optimizer,
+    RmsProp,
+    Sgd,
+)
 from flink_ol.core.optimizers.schedules import (
     Constant,
     Cosine,
@@ -75,6 +87,7 @@ class Learning(Section):
         super().__post_init__()
         check_classes(self.task, self.classes)
         check_loss(self.task, self.loss.name if self.loss else None)
+        check_optimizer(self.optimizer.name, self.model.to_json())
 
     @property
     def chosen_loss(self) -> Loss:
@@ -92,6 +105,20 @@ class Learning(Section):
         if self.task != "multiclass":
             return 2 if self.task == "binary" else 0
         return self.classes if isinstance(self.classes, int) else len(self.classes or ())
+
+
+def check_optimizer(name: str, model: Mapping[str, Any]) -> None:
+    """ConfigError unless the optimizer ``name`` can do what ``model`` (as JSON) asks for."""
+    if name == "adaptive" and model.get("family", "linear") != "linear":
+        allowed = "another optimizer: adaptive is for the model family linear"
+        raise ConfigError("optimizer.name", name, allowed)
+    unable = {"ftrl": ("l1",), "adaptive": ("l1", "l2", "clip_value", "clip_norm")}.get(name, ())
+    for key in unable:
+        if model.get(key):
+            own = ", it has its own in optimizer.l1" if name == "ftrl" else ""
+            raise ConfigError(
+                f"model.{key}", model[key], f"none: optimizer {name} does without{own}"
+            )
 
 
 def check_classes(task: Task, classes: Classes) -> None:
@@ -115,6 +142,9 @@ def check_classes(task: Task, classes: Classes) -> None:
 
 __all__ = [
     "AdaGrad",
+    "Adam",
+    "AdamW",
+    "Adaptive",
     "Classes",
     "ConfigError",
     "Constant",
@@ -127,7 +157,10 @@ __all__ = [
     "LinearModel",
     "LossSection",
     "Model",
+    "Momentum",
+    "Nesterov",
     "Optimizer",
+    "RmsProp",
     "Schedule",
     "Sgd",
     "Step",
@@ -135,4 +168,5 @@ __all__ = [
     "TextField",
     "check_classes",
     "check_loss",
+    "check_optimizer",
 ]

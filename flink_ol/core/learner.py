@@ -45,6 +45,7 @@ class Learner:
             self._scaled,
             learning.features.intercept,
             learning.seed,
+            learning.features.hash_bits,
         )
         self._family = FAMILIES[type(learning.model)](learning.model, setting)
         specs = list(self._family.specs)
@@ -103,6 +104,8 @@ class Learner:
                 if spec.merge == "moments":
                     difference = self._moments(mark, samples)
                     difference[~np.isfinite(after).all(axis=-1)] = math.nan
+                elif spec.merge == "max":
+                    difference = np.where(after > mark.arrays[spec.name], after, 0.0)
                 else:
                     difference = after - mark.arrays[spec.name]
                 arrays[spec.name] = difference

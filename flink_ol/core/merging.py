@@ -22,6 +22,11 @@ def average(rows: np.ndarray, difference: np.ndarray, factor: float) -> np.ndarr
     return rows + factor * difference if factor != 1.0 else rows + difference
 
 
+def largest(rows: np.ndarray, difference: np.ndarray, factor: float) -> np.ndarray:
+    """Maxima: the difference is the shard's own maximum, or 0 where it did not grow."""
+    return np.maximum(rows, difference)
+
+
 def moments(rows: np.ndarray, difference: np.ndarray, factor: float) -> np.ndarray:
     """(..., 3) count, mean, squared deviations of disjoint batches.
 
@@ -41,6 +46,7 @@ def moments(rows: np.ndarray, difference: np.ndarray, factor: float) -> np.ndarr
 MERGES: dict[str, Rule | None] = {
     "sum": add,
     "mean": average,
+    "max": largest,
     "moments": moments,
     "derived": None,  # recomputed by its owner from the arrays it follows from
 }

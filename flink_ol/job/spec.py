@@ -27,6 +27,7 @@ from flink_ol.core.config import (
     Task,
     check_classes,
     check_loss,
+    check_optimizer,
 )
 from flink_ol.core.optimizers import Optimizer, Sgd
 from flink_ol.job.problems import Problem, SpecError, in_words, not_allowed
@@ -86,6 +87,7 @@ class Spec(Checked):
         client_arguments(self.kafka.bootstrap_servers, self.kafka.properties)
         check_classes(self.task, self.classes)
         check_loss(self.task, self.loss.name if self.loss else None)
+        check_optimizer(self.optimizer.name, self.model.to_json())
         return self
 
     @classmethod
@@ -194,6 +196,11 @@ def _beyond_one_key(fields: Mapping[str, Any], wrong: Set[str]) -> list[Problem]
     if not wrong & {"task", "loss"}:
         try:
             check_loss(fields.get("task", "binary"), (fields.get("loss") or {}).get("name"))
+        except ConfigError as error:
+            problems.append(not_allowed(error.key, error.value, error.allowed))
+    if not wrong & {"model", "optimizer"}:
+        try:
+            check_optimizer(fields.get("optimizer", {}).get("name", "sgd"), fields.get("model", {}))
         except ConfigError as error:
             problems.append(not_allowed(error.key, error.value, error.allowed))
     return problems

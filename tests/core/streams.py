@@ -7,9 +7,11 @@ from itertools import pairwise
 import numpy as np
 
 from flink_ol.core.config import Learning
+from flink_ol.core.features.hashing import feature_key
 from flink_ol.core.samples import Samples
 
-KEYS = np.array([3, -7, 2**62 + 5, 11, -(2**63), 0, 99, -1], np.int64)
+NAMED = "a feature of this name"
+KEYS = np.array([feature_key(NAMED), -7, 2**62 + 5, 11, -(2**63), 0, 99, -1], np.int64)
 
 
 def samples_of(

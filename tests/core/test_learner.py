@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import numpy as np
 import pytest
 
-from flink_ol.core.config import Features, Learning, LinearModel, Task
-from flink_ol.core.learner import Learner
+from flink_ol.core.config import (
+    Features,
+    Learning,
+    LinearModel,
+    Sgd,
+    Task,
+)
+from flink_ol.core.features.hashing import feature_key
+from flink_ol.core.learner import Learner, _rows
+from flink_ol.core.losses.epsilon_insensitive import EpsilonInsensitive
+from flink_ol.core.losses.hinge import Hinge
+from flink_ol.core.losses.huber import Huber
+from flink_ol.core.losses.poisson import Poisson
+from flink_ol.core.losses.quantile import Quantile
+from flink_ol.core.losses.squared_hinge import SquaredHinge
 from flink_ol.core.samples import Samples
 from flink_ol.core.state import State
 from tests.core.streams import batches, random_samples, samples_of
@@ -35,28 +48,22 @@ def agree(learner: Learner, state: State, witness: Witness) -> None:
     np.testing.assert_allclose(state.arrays["intercept"], witness.intercept, rtol=1e-12, atol=1e-12)
     assert state.arrays["steps"][0] == witness.steps
     for name, _ in learner.learning.optimizer.kind().accumulators:
-        kept = [[witness.kept[int(k), o][name] for o in range(learner.outputs)] for k in keys]
+        kept = [
+            [witness.kept.get((int(k), o), {}).get(name, 0.0) for o in range(learner.outputs)]
+            for k in keys
+        ]
         np.testing.assert_allclose(state.rows(name)[slots], kept, rtol=1e-12, atol=1e-12)
     if "scaler" in state.arrays:
         scaler = [witness.scaler.get(int(k), [0.0, 0.0, 0.0]) for k in keys]
         np.testing.assert_allclose(state.rows("scaler")[slots], scaler, rtol=1e-12, atol=1e-12)
 
 
-def scored(sums: dict[str, np.ndarray]) -> float:
-    """What the samples cost before they were learned from."""
-    return float(sums["squared_error" if "squared_error" in sums else "log_loss"][0])
-
-
-def long_way(settings: Learning, scores: list[list[float]], samples: Samples) -> float:
-    total = 0.0
-    for raw, label in zip(scores, samples.labels, strict=True):
-        if settings.task == "regression":
-            total += (raw[0] - label) ** 2
-        elif settings.task == "binary":
-            total += math.log1p(math.exp(raw[0] if label == 0 else -raw[0]))
-        else:
-            total += math.log(sum(map(math.exp, raw))) - raw[int(label)]
-    return total
+def learned(
+    learner: Learner, state: State, samples: Samples, rate_scale: float = 1.0
+) -> np.ndarray:
+    """The raw scores that the samples had before they were learned from."""
+    slots = state.slots(samples.keys)
+    return learner._family.learn(state.arrays, _rows(samples, slots), rate_scale)
 
 
 def test_a_feature_that_changes_its_place_in_the_row_is_scored_with_its_newest_scale() -> None:
@@ -65,23 +72,20 @@ def test_a_feature_that_changes_its_place_in_the_row_is_scored_with_its_newest_s
     both, alone = [(1, 2.0, True), (2, 1.0, True)], [(2, 30.0, True)]
     rows = [both, [(1, 3.0, True), (2, 2.5, True)], alone, alone, both]
     samples = samples_of(rows, [1.0, 2.0, 3.0, 5.0, 4.0])
-    sums = learner.learn(state, samples, NAN, 1.0)
-    expected = long_way(settings, witness.learn(samples), samples)
-    np.testing.assert_allclose(scored(sums), expected, rtol=1e-12)
+    scores = learned(learner, state, samples)
+    np.testing.assert_allclose(scores, witness.learn(samples), rtol=1e-12)
 
 
 @every
 def test_the_compiled_loop_equals_the_plain_one(settings: Learning) -> None:
     learner, witness = Learner(settings), Witness(settings)
     samples = values_apart(settings, random_samples(settings, 200, seed=1, weighted=True))
-    state, label = learner.initial(), NAN
+    state = learner.initial()
     for batch in batches(samples, seed=2):
         known = learner.scores(state, batch.rows(0, min(1, len(batch))))
-        sums = learner.learn(state, batch, label, 1.0)
-        expected = witness.learn(batch)
-        np.testing.assert_allclose(scored(sums), long_way(settings, expected, batch), rtol=1e-11)
-        np.testing.assert_allclose(known, np.array(expected[:1] or known), rtol=1e-11, atol=1e-12)
-        label = float(batch.labels[-1]) if len(batch) else label
+        scores, expected = learned(learner, state, batch), witness.learn(batch)
+        np.testing.assert_allclose(scores, np.array(expected or scores), rtol=1e-11, atol=1e-11)
+        np.testing.assert_allclose(known, np.array(expected[:1] or known), rtol=1e-11, atol=1e-11)
     agree(learner, state, witness)
 
 
@@ -102,11 +106,95 @@ def test_l2_shrinks_what_is_touched_and_never_the_intercept(task: Task, intercep
     assert bool(state.arrays["intercept"].any()) == intercept
 
 
-@pytest.mark.parametrize("name", ["sgd", "adagrad", "ftrl"])
-def test_the_rate_scale_is_for_sgd_only(name: str) -> None:
+@pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "adagrad", "adam", "ftrl"])
+def test_the_rate_scale_is_for_plain_gradients_only(name: str) -> None:
     settings = learning("binary", name)
     learner, witness, state = Learner(settings), Witness(settings), Learner(settings).initial()
     samples = random_samples(settings, 100, seed=4)
     learner.learn(state, samples, NAN, 3.0)
     witness.learn(samples, rate_scale=3.0)
     agree(learner, state, witness)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adaptive", "adam"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        Hinge(),
+        SquaredHinge(),
+        Huber(delta=0.7),
+        EpsilonInsensitive(epsilon=0.3),
+        Quantile(level=0.8),
+        Poisson(),
+    ],
+    ids=lambda loss: loss.name,
+)
+def test_every_loss_is_learned_as_the_plain_loop_does(loss: Any, optimizer: str) -> None:
+    settings = learning(loss.TASKS[0], optimizer, loss=loss)
+    learner, witness, state = Learner(settings), Witness(settings), Learner(settings).initial()
+    samples = random_samples(settings, 200, seed=1, weighted=True)
+    samples = Samples(**{**samples._asdict(), "labels": np.abs(samples.labels)})
+    scores = learned(learner, state, samples)
+    np.testing.assert_allclose(scores, witness.learn(samples), rtol=1e-11, atol=1e-11)
+    agree(learner, state, witness)
+
+
+PENALTIES = [
+    LinearModel(l1=0.05),
+    LinearModel(l1=0.02, l2=0.03),
+    LinearModel(clip_value=0.3),
+    LinearModel(clip_norm=0.4, l2=0.01),
+    LinearModel(clip_value=0.2, clip_norm=0.5, l1=0.01),
+]
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "sgd-features", "momentum", "adagrad", "adamw"])
+@pytest.mark.parametrize("model", PENALTIES, ids=str)
+@pytest.mark.parametrize("task", TASKS)
+def test_penalties_and_clipping_are_those_of_the_plain_loop(
+    task: Task, model: LinearModel, optimizer: str
+) -> None:
+    settings = learning(task, optimizer, model=model)
+    learner, witness, state = Learner(settings), Witness(settings), Learner(settings).initial()
+    samples = random_samples(settings, 120, seed=5, weighted=True)
+    scores = learned(learner, state, samples)
+    np.testing.assert_allclose(scores, witness.learn(samples), rtol=1e-11, atol=1e-11)
+    agree(learner, state, witness)
+
+
+def test_l1_keeps_weights_at_zero_whose_gradients_are_smaller() -> None:
+    settings = learning("binary", "sgd", model=LinearModel(l1=0.2))
+    rng = np.random.default_rng(6)
+    values = rng.normal(size=(500, 5)) * [0.05, 0.05, 1.0, 0.05, 0.05]
+    rows = [[(k, float(v), False) for k, v in enumerate(row)] for row in values]
+    learner, state = Learner(settings), Learner(settings).initial()
+    learned(learner, state, samples_of(rows, [float(row[2][1] > 0) for row in rows]))
+    weights = state.rows("weights")[:, 0]
+    assert weights[2] > 0.1
+    assert not weights[[0, 1, 3, 4]].any()
+
+
+def test_a_features_own_rate_is_found_by_its_name() -> None:
+    fast = Sgd(learning_rate=0.01, feature_learning_rates={"fast": 0.03})
+    for bits in (None, 18):
+        settings = Learning(
+            task="regression", optimizer=fast, features=Features(scale="none", hash_bits=bits)
+        )
+        learner, state = Learner(settings), Learner(settings).initial()
+        row = [(feature_key(name, bits), 1.0, True) for name in ("slow", "fast")]
+        learned(learner, state, samples_of([row], [1.0]))
+        np.testing.assert_allclose(state.rows("weights")[:, 0], [0.02, 0.06], rtol=1e-14)
+
+
+@pytest.mark.parametrize("loss", ["logistic", "squared"])
+def test_adaptive_takes_an_importance_for_its_limit_of_many_small_steps(loss: str) -> None:
+    """The raw score goes towards the label and, however important, never past it."""
+    settings = learning("binary" if loss == "logistic" else "regression", "adaptive", scale=False)
+    ends = []
+    for importance in (1.0, 1e3, 1e9):
+        learner, state = Learner(settings), Learner(settings).initial()
+        row = samples_of([[(1, 2.0, True)]], [1.0], [importance])
+        learned(learner, state, row)
+        ends.append(float(learner.scores(state, row)[0, 0]))
+    assert 0 < ends[0] < ends[1] <= ends[2]
+    assert loss == "logistic" or ends[2] <= 1.0 + 1e-12

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Gt
 
+from flink_ol.core.families import feature_rates
 from flink_ol.core.families import linear_loops as loops
 from flink_ol.core.families.linear_loops import Arrays, Rows, Settings
 from flink_ol.core.families.setting import Setting
@@ -26,6 +27,12 @@ class LinearModel(Section):
     family: Literal["linear"] = "linear"
     l2: Annotated[float, Ge(0)] = 0.0
     """Adds l2 times the weight to the gradient of every feature of a sample."""
+    l1: Annotated[float, Ge(0)] = 0.0
+    """Moves the weights of a sample's features towards 0 by l1 times the rate, to 0 at most."""
+    clip_value: Annotated[float, Gt(0)] | None = None
+    """Largest size of every coordinate of a sample's gradient, before l2; null: none."""
+    clip_norm: Annotated[float, Gt(0)] | None = None
+    """Largest Euclidean norm of a sample's gradient, before l2; null: none."""
 
 
 class Linear:
@@ -41,6 +48,7 @@ class Linear:
             intercept = loops.OWN_RATE
         code, parameters = optimizer.schedule
         self._optimizer, self._outputs = optimizer, setting.outputs
+        self._hash_bits = setting.hash_bits
         self._accumulators = tuple(name for name, _ in optimizer.accumulators)
         self._has_coordinate = intercept == loops.COORDINATE
         self._settings = Settings(
@@ -52,11 +60,15 @@ class Linear:
             intercept=intercept,
             intercept_rate=float(optimizer.intercept_rate or 0.0),
             l2=float(model.l2),
+            l1=float(model.l1),
+            clip_value=float(model.clip_value or 0.0),
+            clip_norm=float(model.clip_norm or 0.0),
             schedule=code,
             schedule_parameters=_padded(parameters),
             warm_up=float(optimizer.warm_up),
             scaled=setting.scaled,
             accumulators=len(optimizer.accumulators),
+            whole_sample=optimizer.whole_sample,
         )
         self.specs = self._declare()
 
@@ -74,6 +86,12 @@ class Linear:
                 ArraySpec(f"intercept_{name}", shape, rule, per_feature=False)
                 for name, rule in optimizer.accumulators
             )
+        if optimizer.numbered:
+            # a mean like the moments that are corrected by it: parallel steps count in part
+            specs.append(ArraySpec("optimizer_steps", (1,), "mean", per_feature=False))
+        if optimizer.whole_sample:
+            specs.append(ArraySpec("norms", (self._outputs, 2), "sum", per_feature=False))
+        specs += feature_rates.declared(optimizer, self._hash_bits)
         return tuple(specs)
 
     def _arrays(self, arrays: Mapping[str, np.ndarray]) -> Arrays:
@@ -95,6 +113,9 @@ class Linear:
             beside[1],
             arrays["scaler"] if self._settings.scaled else np.zeros((0, 3)),
             arrays["steps"],
+            arrays["optimizer_steps"] if self._optimizer.numbered else np.zeros(1),
+            arrays["norms"] if self._optimizer.whole_sample else np.zeros((0, 2)),
+            arrays["rates"] if self._optimizer.feature_rates else np.zeros((0, 1)),
         )
 
     def learn(self, arrays: Mapping[str, np.ndarray], rows: Rows, rate_scale: float) -> np.ndarray:

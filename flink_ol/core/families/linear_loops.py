@@ -12,6 +12,7 @@ import numpy as np
 
 from flink_ol.core import losses, optimizers
 from flink_ol.core.compiled import njit
+from flink_ol.core.families import adaptive_steps, penalties
 from flink_ol.core.features import scaling
 from flink_ol.core.features.scaling import COUNT, DEVIATIONS, MEAN
 from flink_ol.core.optimizers import schedules
@@ -32,11 +33,15 @@ class Settings(NamedTuple):
     intercept: int  # NO_INTERCEPT, OWN_RATE or COORDINATE
     intercept_rate: float
     l2: float
+    l1: float
+    clip_value: float  # 0: none
+    clip_norm: float  # 0: none
     schedule: int  # code
     schedule_parameters: tuple[float, ...]  # PARAMETERS numbers
     warm_up: float  # samples
     scaled: bool
     accumulators: int  # 0 to 2
+    whole_sample: bool  # steps of adaptive_steps
 
 
 class Rows(NamedTuple):
@@ -61,6 +66,9 @@ class Arrays(NamedTuple):
     intercept_second: np.ndarray
     scaler: np.ndarray  # (slots, 3) float64
     steps: np.ndarray  # (1,) int64
+    optimizer_steps: np.ndarray  # (1,) float64
+    norms: np.ndarray  # (outputs, 2) float64
+    rates: np.ndarray  # (slots, 1) float64, factors of the rate
 
 
 @njit
@@ -74,10 +82,13 @@ def learn(settings: Settings, rows: Rows, arrays: Arrays, scores: np.ndarray) ->
     # question whether they count from the end, a fifth of the time.
     indptr, signed_slots, values, numeric, labels, importance = rows
     slots = signed_slots.view(np.uint64)
-    weights, first, second, intercept, intercept_first, intercept_second, scaler, steps = arrays
+    weights, first, second, intercept, intercept_first, intercept_second = arrays[:6]
+    scaler, steps, optimizer_steps, norms, rates = arrays[6:]
     loss, loss_parameters, optimizer, parameters, learning_rate, intercept_kind = settings[:6]
-    intercept_rate, l2, schedule, schedule_parameters, warm_up = settings[6:11]
-    is_scaled, accumulators = settings[11:]
+    intercept_rate, l2, l1, clip_value, clip_norm, schedule, schedule_parameters = settings[6:13]
+    warm_up, is_scaled, accumulators, whole_sample = settings[13:]
+    has_rates = len(rates) > 0
+    plain = not (l1 > 0.0 or clip_value > 0.0 or has_rates)
     outputs = scores.shape[1]
     longest = 0
     for sample in range(len(labels)):
@@ -92,6 +103,7 @@ def learn(settings: Settings, rows: Rows, arrays: Arrays, scores: np.ndarray) ->
     raw = np.empty(outputs)
     gradients = np.empty(outputs)
     t = steps[0]
+    number = optimizer_steps[0]
 
     for sample in range(len(labels)):
         start = np.uint64(indptr[sample])
@@ -141,10 +153,39 @@ def learn(settings: Settings, rows: Rows, arrays: Arrays, scores: np.ndarray) ->
         if t < warm_up:
             rate *= (t + 1.0) / warm_up
         t += 1
+        number += 1.0
+        if whole_sample:
+            for output in range(outputs):
+                adaptive_steps.step(
+                    loss,
+                    parameters,
+                    rate,
+                    raw[output],
+                    labels[sample],
+                    importance[sample],
+                    gradients[output],
+                    output,
+                    slots[start : start + length],
+                    x,
+                    weights,
+                    first,
+                    second,
+                    intercept_kind != NO_INTERCEPT,
+                    intercept,
+                    intercept_first,
+                    intercept_second,
+                    norms,
+                )
+            continue
+        shrink = importance[sample]
+        if clip_norm > 0.0:
+            one = 0.0 if intercept_kind == NO_INTERCEPT else 1.0
+            shrink *= penalties.norm_factor(gradients, shrink, x, length, one, clip_norm)
         for output in range(outputs):
-            gradient = gradients[output] * importance[sample]
+            gradient = gradients[output] * shrink
+            of_intercept = penalties.clipped(gradient, clip_value)
             if intercept_kind == OWN_RATE:
-                intercept[0, output] -= intercept_rate * gradient
+                intercept[0, output] -= intercept_rate * of_intercept
             elif intercept_kind == COORDINATE:
                 weight, a, b = optimizers.step(
                     optimizer,
@@ -152,9 +193,9 @@ def learn(settings: Settings, rows: Rows, arrays: Arrays, scores: np.ndarray) ->
                     intercept[0, output],
                     intercept_first[0, output],
                     intercept_second[0, output],
-                    gradient,
+                    of_intercept,
                     rate,
-                    float(t),
+                    number,
                 )
                 intercept[0, output] = weight
                 intercept_first[0, output] = a
@@ -164,16 +205,25 @@ def learn(settings: Settings, rows: Rows, arrays: Arrays, scores: np.ndarray) ->
                 weight = weights[slot, output]
                 a = first[slot, output] if accumulators > 0 else 0.0
                 b = second[slot, output] if accumulators > 1 else 0.0
-                whole = gradient * x[i] + l2 * weight
-                weight, a, b = optimizers.step(
-                    optimizer, parameters, weight, a, b, whole, rate, float(t)
-                )
+                if plain:
+                    whole = gradient * x[i] + l2 * weight
+                    weight, a, b = optimizers.step(
+                        optimizer, parameters, weight, a, b, whole, rate, number
+                    )
+                else:
+                    whole = penalties.clipped(gradient * x[i], clip_value) + l2 * weight
+                    own = rate * rates[slot, 0] if has_rates else rate
+                    weight, a, b = optimizers.step(
+                        optimizer, parameters, weight, a, b, whole, own, number
+                    )
+                    weight = penalties.truncated(weight, own * l1)
                 weights[slot, output] = weight
                 if accumulators > 0:
                     first[slot, output] = a
                 if accumulators > 1:
                     second[slot, output] = b
     steps[0] = t
+    optimizer_steps[0] = number
 
 
 @njit

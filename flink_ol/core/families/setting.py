@@ -17,3 +17,4 @@ class Setting(NamedTuple):
     scaled: bool  # whether numbers are standardised
     intercept: bool
     seed: int = 0  # of everything random
+    hash_bits: int | None = None  # of feature keys

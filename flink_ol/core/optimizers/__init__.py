@@ -11,12 +11,21 @@ from typing import Annotated
 
 from flink_ol.core.compiled import njit
 from flink_ol.core.fields import Tagged
-from flink_ol.core.optimizers import adagrad, ftrl, sgd
+from flink_ol.core.optimizers import adagrad, adam, adamw, ftrl, momentum, nesterov, rmsprop, sgd
 from flink_ol.core.optimizers.adagrad import AdaGrad
+from flink_ol.core.optimizers.adam import Adam
+from flink_ol.core.optimizers.adamw import AdamW
+from flink_ol.core.optimizers.adaptive import Adaptive
 from flink_ol.core.optimizers.ftrl import Ftrl
+from flink_ol.core.optimizers.momentum import Momentum
+from flink_ol.core.optimizers.nesterov import Nesterov
+from flink_ol.core.optimizers.rmsprop import RmsProp
 from flink_ol.core.optimizers.sgd import Sgd
 
-Optimizer = Annotated[Sgd | AdaGrad | Ftrl, Tagged("name")]
+Optimizer = Annotated[
+    Sgd | Momentum | Nesterov | AdaGrad | RmsProp | Adam | AdamW | Ftrl | Adaptive,
+    Tagged("name"),
+]
 
 PARAMETERS = 8  # length of every parameter tuple, so that kernels see one type
 
@@ -42,6 +51,16 @@ def step(
         weight, first = adagrad.step(parameters, weight, first, gradient, rate)
     elif kind == ftrl.CODE:
         weight, first, second = ftrl.step(parameters, weight, first, second, gradient)
+    elif kind == momentum.CODE:
+        weight, first = momentum.step(parameters, weight, first, gradient, rate)
+    elif kind == nesterov.CODE:
+        weight, first = nesterov.step(parameters, weight, first, gradient, rate)
+    elif kind == rmsprop.CODE:
+        weight, first = rmsprop.step(parameters, weight, first, gradient, rate)
+    elif kind == adam.CODE:
+        weight, first, second = adam.step(parameters, weight, first, second, gradient, rate, t)
+    elif kind == adamw.CODE:
+        weight, first, second = adamw.step(parameters, weight, first, second, gradient, rate, t)
     return weight, first, second
 
 
@@ -55,4 +74,18 @@ def derived(
     return weight
 
 
-__all__ = ["PARAMETERS", "AdaGrad", "Ftrl", "Optimizer", "Sgd", "derived", "step"]
+__all__ = [
+    "PARAMETERS",
+    "AdaGrad",
+    "Adam",
+    "AdamW",
+    "Adaptive",
+    "Ftrl",
+    "Momentum",
+    "Nesterov",
+    "Optimizer",
+    "RmsProp",
+    "Sgd",
+    "derived",
+    "step",
+]

@@ -12,21 +12,21 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt
 
 from flink_ol.core.compiled import njit
-from flink_ol.core.fields import Section
 from flink_ol.core.optimizers.kind import Kind
+from flink_ol.core.optimizers.scheduled import Scheduled
 
 CODE = 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaGrad(Section):
+class AdaGrad(Scheduled):
     """Per-coordinate rates from the sums of squared gradients."""
 
     name: Literal["adagrad"] = "adagrad"
     learning_rate: Annotated[float, Gt(0)] = 0.1
     """Rate of the weights before it falls."""
-    intercept_learning_rate: Annotated[float, Ge(0)] = 0.01
-    """Rate of the intercept: plain gradient descent, constant."""
+    intercept_learning_rate: Annotated[float, Ge(0)] | None = 0.01
+    """Rate of the intercept by plain gradient descent, constant; null: it steps like a weight."""
     eps: Annotated[float, Gt(0)] = 1e-8
     """Added to the squares inside the root."""
 
@@ -35,9 +35,8 @@ class AdaGrad(Section):
         return Kind(
             code=CODE,
             parameters=(self.eps,),
-            learning_rate=self.learning_rate,
-            intercept_rate=self.intercept_learning_rate,
             accumulators=(("squares", "sum"),),
+            **self.rates(),
         )
 
 

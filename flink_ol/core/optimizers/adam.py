@@ -1,0 +1,61 @@
+"""Adam: momentum over the root of a decaying mean of squared gradients, both corrected for bias.
+
+Kingma, Ba 2015, algorithm 1. The number of the step is that of the model, not of the coordinate,
+and absent features keep means and weight: as in River, and in PyTorch's SparseAdam.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Lt
+
+from flink_ol.core.compiled import njit
+from flink_ol.core.optimizers.kind import Kind
+from flink_ol.core.optimizers.scheduled import Scheduled
+
+CODE = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adam(Scheduled):
+    """Per-coordinate rates from the first two moments of the gradients."""
+
+    name: Literal["adam"] = "adam"
+    beta_1: Annotated[float, Ge(0), Lt(1)] = 0.9
+    """Share of the mean gradient that stays at every step."""
+    beta_2: Annotated[float, Ge(0), Lt(1)] = 0.999
+    """Share of the mean square that stays at every step."""
+    eps: Annotated[float, Gt(0)] = 1e-8
+    """Added to the root of the mean square."""
+
+    def kind(self) -> Kind:
+        """What the kernels and the state need to know: both means are averaged."""
+        return Kind(
+            code=CODE,
+            parameters=(self.beta_1, self.beta_2, self.eps),
+            accumulators=(("mean_gradient", "mean"), ("mean_square", "mean")),
+            numbered=True,
+            **self.rates(),
+        )
+
+
+@njit
+def step(
+    parameters: tuple[float, ...],
+    weight: float,
+    mean: float,
+    square: float,
+    gradient: float,
+    rate: float,
+    t: float,
+) -> tuple[float, float, float]:
+    """Weight, mean gradient and mean square after step number ``t``."""
+    beta_1, beta_2, eps = parameters[:3]
+    mean = beta_1 * mean + (1.0 - beta_1) * gradient
+    square = beta_2 * square + (1.0 - beta_2) * gradient * gradient
+    unbiased = mean / (1.0 - beta_1**t)
+    root = math.sqrt(square / (1.0 - beta_2**t))
+    return weight - rate * unbiased / (root + eps), mean, square
