@@ -185,6 +185,13 @@ def test_every_array_says_how_it_merges() -> None:
     averaged = {"weights": "mean", "intercept": "mean", **always}
     assert rules["sgd"] == averaged
     assert rules["adagrad"] == {**averaged, "squares": "sum"}
+    momentum, adam, adaptive = (
+        {spec.name: spec.merge for spec in Learner(learning("binary", name)).specs}
+        for name in ("momentum", "adam", "adaptive")
+    )
+    assert (momentum["velocity"], momentum["intercept_velocity"]) == ("mean", "mean")
+    assert {adam[n] for n in ("mean_gradient", "mean_square", "optimizer_steps")} == {"mean"}
+    assert (adaptive["squares"], adaptive["scales"], adaptive["norms"]) == ("sum", "max", "sum")
     assert rules["ftrl-late"] == {**averaged, "z": "sum", "n": "sum"}
     assert rules["ftrl"] == {**rules["ftrl-late"], "weights": "derived"}
     assert rules["ftrl-intercept"] == {

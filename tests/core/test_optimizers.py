@@ -9,11 +9,16 @@ import pytest
 
 from flink_ol.core.config import (
     AdaGrad,
+    Adam,
+    AdamW,
     Constant,
     Cosine,
     Exponential,
     Ftrl,
     InverseScaling,
+    Momentum,
+    Nesterov,
+    RmsProp,
     Sgd,
     Step,
 )
@@ -48,6 +53,51 @@ def test_adagrad_divides_by_the_root_of_the_squares_and_eps() -> None:
         weight -= 0.1 * gradient / (squares + 1e-8) ** 0.5
     last = walk(AdaGrad(learning_rate=0.1).kind())[-1]
     assert last[:2] == pytest.approx((weight, squares), rel=1e-14)
+
+
+def test_momentum_weighs_every_gradient_by_the_steps_since() -> None:
+    kind = Momentum(learning_rate=0.1, momentum=0.8).kind()
+    n = len(GRADIENTS)
+    # the gradient of step i moves the weight in step i and all later ones
+    weight = -0.1 * sum(g * sum(0.8**k for k in range(n - i)) for i, g in enumerate(GRADIENTS))
+    assert walk(kind)[-1][0] == pytest.approx(weight, rel=1e-14)
+
+
+def test_nesterov_is_gradient_descent_on_the_point_looked_ahead_to() -> None:
+    """Sutskever et al. 2013, seen from the point ahead: w + momentum * v."""
+    true, velocity = 0.0, 0.0
+    for (ahead, _, _), gradient in zip(
+        walk(Nesterov(learning_rate=0.1, momentum=0.8).kind()), GRADIENTS, strict=True
+    ):
+        velocity = 0.8 * velocity - 0.1 * gradient
+        true += velocity
+        assert ahead == pytest.approx(true + 0.8 * velocity, rel=1e-13)
+
+
+def test_rmsprop_divides_by_the_root_of_the_decaying_mean() -> None:
+    weight, squares = 0.0, 0.0
+    for gradient in GRADIENTS:
+        squares = 0.9 * squares + 0.1 * gradient**2
+        weight -= 0.1 * gradient / (squares**0.5 + 1e-6)
+    last = walk(RmsProp(learning_rate=0.1, decay=0.9, eps=1e-6).kind())[-1]
+    assert last[:2] == pytest.approx((weight, squares), rel=1e-14)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_adam_corrects_weighted_means_for_their_start_at_zero(decay: float) -> None:
+    adamw = AdamW(learning_rate=0.1, beta_1=0.8, beta_2=0.9, eps=1e-6, weight_decay=decay)
+    adam = Adam(learning_rate=0.1, beta_1=0.8, beta_2=0.9, eps=1e-6)
+    weight = 0.0
+    for t in range(1, len(GRADIENTS) + 1):
+        # the corrected means are means whose weights sum to one
+        first = [0.8 ** (t - i) for i in range(1, t + 1)]
+        second = [0.9 ** (t - i) for i in range(1, t + 1)]
+        mean = sum(w * g for w, g in zip(first, GRADIENTS, strict=False)) / sum(first)
+        square = sum(w * g * g for w, g in zip(second, GRADIENTS, strict=False)) / sum(second)
+        weight -= 0.1 * (decay * weight + mean / (square**0.5 + 1e-6))
+    assert walk(adamw.kind())[-1][0] == pytest.approx(weight, rel=1e-13)
+    if decay == 0.0:
+        assert walk(adam.kind()) == walk(adamw.kind())
 
 
 @pytest.mark.parametrize("l1", [0.0, 0.4, 10.0])

@@ -119,6 +119,18 @@ MISTAKES = [
         ["loss.level: 1 is not allowed; give a value less than 1"],
     ),
     ("{name: a, loss: {name: hinge, lvel: 1}}", ["loss.lvel: there is no such key"]),
+    (
+        "{name: a, model: {family: linear, l1: 0.1}, optimizer: {name: ftrl}}",
+        ["model.l1: 0.1 is not allowed; give none: optimizer ftrl does without, it has its own"],
+    ),
+    (
+        "{name: a, model: {family: mlp}, optimizer: {name: adaptive}}",
+        ["optimizer.name: 'adaptive' is not allowed; give another optimizer: adaptive is for"],
+    ),
+    (
+        "{name: a, optimizer: {name: adam, feature_learning_rates: {age: 0}}}",
+        ["optimizer.feature_learning_rates.age: 0 is not allowed; give a value greater than 0"],
+    ),
     ("{name: a, optimizer: sgd}", ["optimizer: 'sgd' is not allowed; give a mapping"]),
     (
         "{name: a, optimizer: {name: sgd, learningrate: 1}}",
