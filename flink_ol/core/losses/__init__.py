@@ -35,10 +35,12 @@ LossSection = Annotated[
     Tagged("name"),
 ]
 
-LOSSES: dict[str, Any] = {
+SECTIONS: dict[str, Any] = {
     section.__dataclass_fields__["name"].default: section
     for section in typing.get_args(typing.get_args(LossSection)[0])
 }
+
+LOSSES: dict[str, Loss] = {name: section().kind() for name, section in SECTIONS.items()}
 
 OF_TASK: dict[str, Loss] = {
     "binary": logistic.Logistic().kind(),
@@ -54,8 +56,8 @@ def chosen(task: str, section: LossSection | None) -> Loss:
 
 def check_loss(task: str, name: str | None) -> None:
     """ConfigError unless the loss ``name`` (None: by the task) suits ``task``."""
-    if name is not None and task not in LOSSES[name].TASKS:
-        fitting = [other for other, section in LOSSES.items() if task in section.TASKS]
+    if name is not None and task not in SECTIONS[name].TASKS:
+        fitting = [other for other, section in SECTIONS.items() if task in section.TASKS]
         raise ConfigError("loss.name", name, f"one that suits task {task}: {', '.join(fitting)}")
 
 
@@ -102,6 +104,7 @@ __all__ = [
     "LOSSES",
     "OF_TASK",
     "PARAMETERS",
+    "SECTIONS",
     "Loss",
     "LossSection",
     "check_loss",
