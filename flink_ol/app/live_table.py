@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from rich.table import Table
 
-from flink_ol.app.figures import in_brackets, rows, words
+from flink_ol.app.figures import in_brackets, live_rows, words
 
 _RATE_OVER_MS = 5000  # short enough to follow a change, long enough to smooth the windows
 
@@ -77,7 +77,7 @@ def line(course: Course) -> str:
         return "waiting for the first samples"
     figures = ", ".join(
         f"{words(name)} {value:.4f}{in_brackets(beside)}"
-        for name, value, beside in rows(message["metrics"])[:2]
+        for name, value, beside in live_rows(message["metrics"])[:2]
     )
     return (
         f"{course.samples:>9,} samples, {course.rate:>7,.0f}/s, "
@@ -114,9 +114,9 @@ def _counts(name: str, course: Course, cluster: Cluster | None) -> Table:
 def _figures(course: Course) -> Table:
     made = Table(title="scored before learned", title_justify="left")
     made.add_column("metric")
-    found = rows(course.newest["metrics"]) if course.newest else []
+    found = live_rows(course.newest["metrics"]) if course.newest else []
     baselines = list(dict.fromkeys(name for _, _, beside in found for name in beside))
-    for heading in ("model", *map(words, baselines)):
+    for heading in ("all so far", *map(words, baselines)):
         made.add_column(heading, justify="right")
     for name, value, beside in found:
         cells = [f"{beside[other]:.4f}" if other in beside else "" for other in baselines]

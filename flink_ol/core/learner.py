@@ -13,13 +13,15 @@ import numpy as np
 
 from flink_ol.core.compiled import njit
 from flink_ol.core.config import Learning
-from flink_ol.core.evaluation import Sums, class_sums, value_sums
+from flink_ol.core.evaluation import Evaluation, Judge, Sums
 from flink_ol.core.families import FAMILIES
 from flink_ol.core.families.linear_loops import Rows
 from flink_ol.core.families.setting import Setting
 from flink_ol.core.features.scaling import batch_moments
 from flink_ol.core.samples import Samples
 from flink_ol.core.state import ArraySpec, Delta, State
+
+_PLAIN = Evaluation()
 
 
 class Mark(NamedTuple):
@@ -33,8 +35,9 @@ class Mark(NamedTuple):
 class Learner:
     """Scores, learns, and speaks of what was learned as differences."""
 
-    def __init__(self, learning: Learning) -> None:
-        self.learning = learning
+    def __init__(self, learning: Learning, evaluation: Evaluation = _PLAIN) -> None:
+        self.learning, self.evaluation = learning, evaluation
+        self._judge = Judge(learning, evaluation)
         self.outputs = learning.outputs
         self._loss = learning.chosen_loss
         self._scaled = learning.features.scale == "standard"
@@ -81,11 +84,11 @@ class Learner:
         """
         rows = _rows(samples, state.slots(_plain(samples.keys, np.int64)))
         scores = self._family.learn(state.arrays, rows, float(rate_scale))
-        judge = value_sums if self.learning.task == "regression" else class_sums
         # a sample that leads out of the finite numbers shows in the sums and differences
         with np.errstate(all="ignore"):
             answers = self._loss.predict(scores)
-            return judge(answers, rows.labels, float(previous), state.arrays["baseline"])
+            baseline = state.arrays["baseline"]
+            return self._judge.sums(answers, samples, float(previous), baseline)
 
     def difference(self, state: State, mark: Mark, samples: Samples) -> Delta:
         """What the samples changed since ``mark``; derived arrays are left out.

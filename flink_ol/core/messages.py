@@ -86,6 +86,7 @@ class Snapshot(NamedTuple):
     sums: Mapping[str, np.ndarray]  # prequential sums so far
     newest_ms: int  # largest Kafka timestamp among the samples
     kept: tuple[Version, ...] = ()  # earlier snapshots that are still on the topic
+    recent: Mapping[str, np.ndarray] = {}  # sums of the newest samples
 
 
 class Request(NamedTuple):

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flink_ol.core.evaluation import add_sums
+from flink_ol.core.evaluation import Recent, add_sums
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Account, Ledger
 from flink_ol.core.messages import INITIAL, Entry, Frame, Request, Snapshot, Version, Worker
@@ -51,6 +51,7 @@ class PublishMetrics(NamedTuple):
     features: int
     sums: Mapping[str, np.ndarray]
     command: Mapping[str, Any] | None
+    recent: Mapping[str, np.ndarray] = {}  # Recent.to_arrays()
 
 
 class Answer(NamedTuple):
@@ -77,6 +78,7 @@ class ModelState:
     names: dict[int, str] = field(default_factory=dict)  # feature key -> name
     ledger: Ledger = field(default_factory=dict)
     sums: dict[str, np.ndarray] = field(default_factory=dict)
+    recent: Recent = field(default_factory=Recent)
     newest_ms: int = 0
     kept: list[Version] = field(default_factory=list)  # snapshots on the topic, oldest first
 
@@ -136,6 +138,7 @@ class Model:
         account = state.ledger.get(update.partition, Account())
         state.ledger[update.partition] = account.join(update.account)
         state.sums = add_sums(state.sums, update.sums)
+        state.recent.take(update.sums, self.learner.evaluation)
         for key, name in update.names.items():
             state.names.setdefault(key, name)
         state.newest_ms = max(state.newest_ms, update.newest_ms)
@@ -171,6 +174,7 @@ class Model:
             {name: np.array(value) for name, value in state.sums.items()},
             state.newest_ms,
             tuple(state.kept),
+            state.recent.to_arrays(),
         )
 
     def restored(self, snapshot: Snapshot) -> ModelState:
@@ -188,6 +192,7 @@ class Model:
             dict(snapshot.names),
             dict(snapshot.ledger),
             dict(snapshot.sums),
+            Recent.of_arrays(snapshot.recent),
             snapshot.newest_ms,
             list(snapshot.kept),
         )
@@ -207,4 +212,5 @@ class Model:
             state.arrays.vocabulary.size,
             {name: np.array(value) for name, value in state.sums.items()},
             entry.command,
+            state.recent.to_arrays(),
         )

@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, create_model
 
+from flink_ol.core.evaluation import Evaluation
+from flink_ol.core.evaluation.settings import MOST_SLICES
 from flink_ol.core.fields import Section
 from flink_ol.wire.formats import FORMATS
 
@@ -129,6 +131,18 @@ class Metrics(Checked):
 
     interval_ms: Milliseconds = 1000
     """Least time between two metrics messages."""
+    window: Annotated[int, Field(ge=1, le=1_000_000_000)] = 10_000
+    """The newest samples that are evaluated apart: at least so many, in whole updates."""
+    half_life: Annotated[int, Field(ge=1, le=1_000_000_000)] = 10_000
+    """In the faded metrics a sample counts half after so many later ones."""
+    slices: Annotated[tuple[str, ...], Field(max_length=MOST_SLICES)] = ()
+    """Categorical features whose values are evaluated apart."""
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The part that the core knows."""
+        slices = tuple(dict.fromkeys(self.slices))
+        return Evaluation(window=self.window, half_life=self.half_life, slices=slices)
 
 
 class Checkpoints(Checked):

@@ -1,7 +1,8 @@
 """Metrics: the progressive evaluation of the model at one version.
 
 JSON: ``{"job", "time_ms", "model": {"epoch", "version"}, "samples", "rejected", "features",
-"workers", "rate_scale", "newest_ms", "metrics": {...}, "command"}``.
+"workers", "rate_scale", "newest_ms", "metrics": {...}, "command"}``, the metrics being those of
+core.evaluation.metrics: cumulative, with ``window``, ``faded``, ``slices`` and ``baselines``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def encode_metrics(told: PublishMetrics, job: str, learning: Learning) -> bytes:
         "workers": told.workers,
         "rate_scale": told.rate_scale,
         "newest_ms": told.newest_ms,
-        "metrics": metrics(told.sums, learning) if told.sums else {},
+        "metrics": metrics(told.sums, learning, told.recent) if told.sums else {},
     }
     if told.command is not None:
         fields["command"] = told.command

@@ -1,10 +1,14 @@
 """Snapshots: the model file that users keep, and the base of the model's stored log.
 
 Tensors of kind ``model``, readable by any safetensors library: arrays ``keys``, ``model/NAME``,
-``sums/NAME``; fields job, spec_hash, learning, version, parent, created_ms, names, ledger,
-metrics, newest_ms, kept, what a frame has, and ``sha256`` over all the rest. More than 10,000 names
-stand in arrays instead, since a header has its limit: ``names/keys`` (names,) int64, ``names/ends``
-(names,) int64 and ``names/text`` uint8, the UTF-8 of name i being ``text[ends[i - 1]:ends[i]]``.
+``sums/NAME``, ``recent/NAME``; fields job, spec_hash, learning, version, parent, created_ms,
+names, ledger, metrics, newest_ms, kept, what a frame has, and ``sha256`` over all the rest. More
+than 10,000 names stand in arrays instead, since a header has its limit: ``names/keys`` (names,)
+int64, ``names/ends`` (names,) int64 and ``names/text`` uint8, the UTF-8 of name i being
+``text[ends[i - 1]:ends[i]]``.
+
+Format 2 packs the counts among sums and recent, see packed_counts, and has their shapes in
+``counts``, by the arrays' names.
 """
 
 from __future__ import annotations
@@ -21,9 +25,10 @@ from flink_ol.core.messages import Snapshot, Version
 from flink_ol.wire.addresses import version_of
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.frames import frame_content, frame_of
+from flink_ol.wire.packed_counts import pack_counts, unpack_counts
 from flink_ol.wire.tensors import decode_tensors, encode_tensors, group, under
 
-_KIND, _FORMATS = "model", range(1, 2)
+_KIND, _FORMATS = "model", range(1, 3)
 _MOST_NAMES_IN_HEADER = 10_000
 
 
@@ -41,13 +46,17 @@ def encode_snapshot(snapshot: Snapshot, metrics: Mapping[str, Any]) -> bytes:
         "newest_ms": snapshot.newest_ms,
         "kept": [list(version) for version in snapshot.kept],
     }
-    arrays |= under("sums", snapshot.sums)
+    shapes, packed = pack_counts(under("sums", snapshot.sums) | under("recent", snapshot.recent))
+    arrays |= packed
+    if shapes:
+        fields["counts"] = shapes
     if len(snapshot.names) <= _MOST_NAMES_IN_HEADER:
         fields["names"] = {str(key): name for key, name in snapshot.names.items()}
     else:
         arrays |= under("names", _name_arrays(snapshot.names))
     fields["sha256"] = _digest(fields, arrays)
-    return encode_tensors(_KIND, _FORMATS[-1], fields, arrays)
+    # the lowest format that says it, so that no reader is shut out without need
+    return encode_tensors(_KIND, 2 if shapes else 1, fields, arrays)
 
 
 def decode_snapshot(data: bytes) -> Snapshot:
@@ -65,6 +74,7 @@ def read_snapshot(data: bytes) -> tuple[Snapshot, dict[str, Any]]:
             f"model: its content does not have the SHA-256 it says ({said}); read it again"
         )
     try:
+        arrays = unpack_counts(fields.get("counts", {}), arrays)
         snapshot = Snapshot(
             fields["job"],
             fields["spec_hash"],
@@ -77,6 +87,7 @@ def read_snapshot(data: bytes) -> tuple[Snapshot, dict[str, Any]]:
             group("sums", arrays),
             int(fields["newest_ms"]),
             tuple(map(version_of, fields["kept"])),
+            group("recent", arrays),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WireError(f"model: a field is missing or wrong ({error!r})") from None

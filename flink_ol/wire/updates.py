@@ -2,6 +2,7 @@
 
 Update: tensors of kind ``update``: arrays ``keys``, ``delta/NAME``, ``sums/NAME``; fields
 partition, sequence, worker [index, incarnation], base [epoch, number], account, names, newest_ms.
+Format 2 packs the counts among the sums, see packed_counts, and has their shapes in ``counts``.
 Hello: JSON ``{"kind": "hello", "format": 1, "worker": [index, incarnation]}``.
 """
 
@@ -14,12 +15,14 @@ from flink_ol.core.messages import Hello, Update
 from flink_ol.core.state import Delta
 from flink_ol.wire.addresses import version_of, worker_of
 from flink_ol.wire.errors import WireError
+from flink_ol.wire.packed_counts import pack_counts, unpack_counts
 from flink_ol.wire.tensors import decode_tensors, encode_tensors, feature_keys, group, under
 
-_KIND, _FORMATS = "update", range(1, 2)
+_KIND, _FORMATS = "update", range(1, 3)
 
 
 def encode_update(update: Update) -> bytes:
+    shapes, sums = pack_counts(update.sums)
     fields = {
         "partition": update.partition,
         "sequence": update.sequence,
@@ -28,9 +31,11 @@ def encode_update(update: Update) -> bytes:
         "account": ledger_to_json({update.partition: update.account}),
         "names": {str(key): name for key, name in update.names.items()},
         "newest_ms": update.newest_ms,
+        **({"counts": shapes} if shapes else {}),
     }
     arrays = {"keys": update.delta.keys, **under("delta", update.delta.arrays)}
-    return encode_tensors(_KIND, _FORMATS[-1], fields, arrays | under("sums", update.sums))
+    # the lowest format that says it, so that no reader is shut out without need
+    return encode_tensors(_KIND, 2 if shapes else 1, fields, arrays | under("sums", sums))
 
 
 def decode_update(data: bytes) -> Update:
@@ -46,7 +51,7 @@ def decode_update(data: bytes) -> Update:
             version_of(fields["base"]),
             account,
             Delta(feature_keys(arrays), group("delta", arrays)),
-            group("sums", arrays),
+            unpack_counts(fields.get("counts", {}), group("sums", arrays)),
             {int(key): name for key, name in fields["names"].items()},
             int(fields["newest_ms"]),
         )

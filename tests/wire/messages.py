@@ -19,6 +19,10 @@ TALLIES = st.builds(Tally, COUNTS, COUNTS, COUNTS, st.integers(0, 2**64 - 1), CO
 ACCOUNTS = st.builds(Account, TALLIES, TALLIES)
 FLOATS = npst.arrays(np.float64, npst.array_shapes(min_dims=1, max_dims=3, max_side=3))
 ARRAYS = st.dictionaries(st.sampled_from(["weights", "scaler", "z", "steps"]), FLOATS, max_size=3)
+COUNT_ARRAYS = npst.arrays(
+    np.int64, npst.array_shapes(max_dims=2, max_side=9), elements=COUNTS, fill=st.just(0)
+)
+SUMS = st.dictionaries(st.sampled_from(["counts", "losses"]), FLOATS | COUNT_ARRAYS, max_size=2)
 KEY_ARRAYS = st.lists(KEYS, max_size=5, unique=True).map(lambda keys: np.array(keys, np.int64))
 
 UPDATES = st.builds(
@@ -29,7 +33,7 @@ UPDATES = st.builds(
     base=VERSIONS,
     account=ACCOUNTS,
     delta=st.builds(Delta, KEY_ARRAYS, ARRAYS),
-    sums=ARRAYS,
+    sums=SUMS,
     names=NAMES,
     newest_ms=COUNTS,
 )
@@ -63,9 +67,10 @@ SNAPSHOTS = st.builds(
     frame=FRAMES,
     names=NAMES,
     ledger=st.dictionaries(st.integers(0, 1000), ACCOUNTS, max_size=3),
-    sums=ARRAYS,
+    sums=SUMS,
     newest_ms=COUNTS,
     kept=st.lists(VERSIONS, max_size=3).map(tuple),
+    recent=SUMS,
 )
 
 

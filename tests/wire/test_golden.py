@@ -34,7 +34,7 @@ _WORKER = Worker(1, 2**62 + 1)
 _ACCOUNT = Account(Tally(3, 10, 12, 33, 11), Tally(1, 13, 13, 13, 13))
 _KEYS = np.array([3, -4], np.int64)
 _WEIGHTS = np.array([[0.5], [-0.25]])
-_UPDATE = Update(
+UPDATE = Update(
     2,
     5,
     _WORKER,
@@ -48,7 +48,7 @@ _UPDATE = Update(
 _ENTRY = Entry(
     Version(7, 4),
     99,
-    _UPDATE,
+    UPDATE,
     0.5,
     2.0,
     (_WORKER,),
@@ -69,6 +69,14 @@ SNAPSHOT = Snapshot(
     1_700_000_000_000,
     (Version(7, 1),),
 )
+# format 2 packs counts, one array with few that are not zero; sums of floats remain format 1
+_COUNTS = np.zeros((2, 300), np.int64)
+_COUNTS[1, 7] = 70_000
+_SUMS = {"counts": np.array([[1, 2], [300, 0]]), "histogram": _COUNTS, "losses": np.array([0.5])}
+_UPDATE_2 = UPDATE._replace(sums=_SUMS)
+_SNAPSHOT_2 = SNAPSHOT._replace(
+    sums=_SUMS, recent={"faded/losses": np.array([0.25]), "window/0/counts": _COUNTS}
+)
 _ANSWER = Answer(Request("q1", None, None, 2, 40), Version(5, 6), np.array([0.25, 0.75]))
 _ANSWERED = {
     "id": "q1",
@@ -88,14 +96,18 @@ class _Format(NamedTuple):
 
 
 FORMATS = {
-    "update-1.safetensors": _Format(lambda: encode_update(_UPDATE), decode_update, _UPDATE),
+    "update-1.safetensors": _Format(lambda: encode_update(UPDATE), decode_update, UPDATE),
+    "update-2.safetensors": _Format(lambda: encode_update(_UPDATE_2), decode_update, _UPDATE_2),
     "hello-1.json": _Format(lambda: encode_hello(Hello(_WORKER)), decode_hello, Hello(_WORKER)),
     "entry-1.bin": _Format(
-        lambda: encode_entry(_ENTRY, encode_update(_UPDATE)), decode_entry, _ENTRY
+        lambda: encode_entry(_ENTRY, encode_update(UPDATE)), decode_entry, _ENTRY
     ),
     "frame-1.safetensors": _Format(lambda: encode_frame(_FRAME), decode_frame, _FRAME),
     "model-1.safetensors": _Format(
         lambda: encode_snapshot(SNAPSHOT, {"accuracy": 0.5}), decode_snapshot, SNAPSHOT
+    ),
+    "model-2.safetensors": _Format(
+        lambda: encode_snapshot(_SNAPSHOT_2, {"accuracy": 0.5}), decode_snapshot, _SNAPSHOT_2
     ),
     "part-1.bin": _Format(
         lambda: next(split(b"whole")), lambda data: Assembler().add(data), b"whole"
