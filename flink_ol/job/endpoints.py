@@ -36,7 +36,12 @@ class Endpoints:
         self._source(
             "samples",
             self._topics.samples,
-            {"scan.startup.mode": f"{spec.samples.start}-offset"},
+            {
+                "scan.startup.mode": f"{spec.samples.start}-offset",
+                # a trickle would be fetched record by record, at the cost of a core
+                "properties.fetch.min.bytes": "65536",
+                "properties.fetch.max.wait.ms": "20",
+            },
             "pt AS PROCTIME()",
         )
         seconds = spec.training.batch_window_ms / 1000
@@ -154,7 +159,9 @@ class Endpoints:
 
     def _stream(self, table: Any, type_info: TypeInformation, role: str) -> DataStream:
         stream = self._tables.to_append_stream(table, type_info)
-        _identify([stream._j_data_stream.getTransformation()], role)
+        transformation = stream._j_data_stream.getTransformation()
+        transformation.setBufferTimeout(states.AT_ONCE)
+        _identify([transformation], role)
         return stream
 
 

@@ -37,6 +37,7 @@ def build(spec: Spec) -> StreamExecutionEnvironment:
             states.keyed(states.message_type()),
         )
         .name("trainer")
+        .set_buffer_timeout(states.AT_ONCE)
         .uid(states.TRAINER_UID)
     )
     intervals_ms = {
@@ -48,6 +49,7 @@ def build(spec: Spec) -> StreamExecutionEnvironment:
         _keyed(updates.union(endpoints.commands()), states.message_type())
         .process(SequencerFunction(intervals_ms, spec.training.scale_rate), states.bytes_type())
         .name("sequencer")
+        .set_buffer_timeout(states.AT_ONCE)
         .uid(states.SEQUENCER_UID)
         .set_parallelism(1)
     )
@@ -61,6 +63,7 @@ def build(spec: Spec) -> StreamExecutionEnvironment:
             states.bytes_type(),
         )
         .name("model")
+        .set_buffer_timeout(states.AT_ONCE)
         .uid(states.MODEL_UID)
     )
     endpoints.write(predictions, "predictions")
@@ -80,8 +83,8 @@ def configuration(spec: Spec) -> Configuration:
         "python.fn-execution.bundle.time": "10",
         # bounds how long a checkpoint waits for a bundle to end
         "python.fn-execution.bundle.size": "1000",
-        # the default of 100 ms is paid at every exchange
-        "execution.buffer-timeout.interval": "5 ms",
+        # of the exchange between source and windows, where records are many
+        "execution.buffer-timeout.interval": "20 ms",
         "execution.checkpointing.interval": f"{spec.checkpoints.interval_ms} ms",
         "execution.checkpointing.min-pause": f"{spec.checkpoints.interval_ms // 2} ms",
         "execution.checkpointing.mode": "EXACTLY_ONCE",

@@ -24,6 +24,7 @@ from flink_ol.core.model import (
 )
 from flink_ol.operators import states
 from flink_ol.operators.model_log import ModelLog
+from flink_ol.operators.worker import stop_state_sampling
 from flink_ol.wire.entries import decode_entry
 from flink_ol.wire.formats import sample_format
 from flink_ol.wire.frames import encode_frame
@@ -51,6 +52,7 @@ class ModelFunction(BroadcastProcessFunction):
         self._snapshots_kept = snapshots_kept
 
     def open(self, runtime_context: RuntimeContext) -> None:
+        stop_state_sampling()
         self._decoder = sample_format(self._format_name, self._fields, self._learning)
         publishes = runtime_context.get_index_of_this_subtask() == 0
         self._model = Model(

@@ -22,6 +22,7 @@ from flink_ol.core.sequencer import (
     WakeMe,
 )
 from flink_ol.operators import states
+from flink_ol.operators.worker import stop_state_sampling
 from flink_ol.wire.control import decode_command
 from flink_ol.wire.entries import encode_entry
 from flink_ol.wire.errors import WireError
@@ -36,6 +37,7 @@ class SequencerFunction(KeyedProcessFunction):
         self._intervals_ms, self._scale_rate = dict(intervals_ms), scale_rate
 
     def open(self, runtime_context: RuntimeContext) -> None:
+        stop_state_sampling()
         self._sequencer = Sequencer(self._intervals_ms, self._scale_rate)
         self._state: SequencerState | None = None
         self._stored = runtime_context.get_state(states.sequencer_state())

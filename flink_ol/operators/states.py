@@ -15,6 +15,10 @@ TRAINER_UID = "trainer"
 SEQUENCER_UID = "sequencer"
 MODEL_UID = "model"
 
+# Buffer timeout of all streams behind the windows, in milliseconds: what they carry is rare and
+# awaited, and a timeout above 0 costs a thread that wakes all the time at every exchange.
+AT_ONCE = 0
+
 # kinds of the messages to the sequencer
 UPDATE, HELLO, COMMAND = 0, 1, 2
 

@@ -28,6 +28,7 @@ from flink_ol.core.trainer import (
     Trainer,
 )
 from flink_ol.operators import states
+from flink_ol.operators.worker import stop_state_sampling
 from flink_ol.wire.dead_letters import encode_dead_letter
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.formats import SampleFormat, sample_format
@@ -49,6 +50,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         self._topic = topic
 
     def open(self, runtime_context: RuntimeContext) -> None:
+        stop_state_sampling()
         self._decoder: SampleFormat = sample_format(self._format_name, self._fields, self._learning)
         worker = Worker(runtime_context.get_index_of_this_subtask(), secrets.randbits(63))
         self._trainer = Trainer(Learner(self._learning))
