@@ -10,6 +10,7 @@ import typer
 from flink_ol import __version__
 from flink_ol.app import (
     demo,
+    explain_commands,
     feed,
     job_commands,
     model_commands,
@@ -65,5 +66,7 @@ _add("predict", predict.predict, _STREAM, "flink-ol predict flights.yaml request
 _add("watch", watch.watch, _JOB, "flink-ol watch flights.yaml")
 _add("snapshot", model_commands.snapshot, _MODEL, "flink-ol snapshot flights.yaml --out m.model")
 _add("show", model_commands.show, _MODEL, "flink-ol show m.model --json")
+_add("explain", explain_commands.explain, _MODEL, "flink-ol explain m.model --sample s.ndjson")
+_add("diff", explain_commands.diff, _MODEL, "flink-ol diff monday.model tuesday.model")
 _add("replay", replay.replay, _MODEL, "flink-ol replay flights.yaml flights.ndjson.gz --json")
 _add("demo", demo.demo, "Start here", "flink-ol demo")

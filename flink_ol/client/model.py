@@ -17,6 +17,7 @@ from flink_ol.core.labels import Labels
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Account
 from flink_ol.core.messages import Snapshot, Version
+from flink_ol.core.samples import Samples
 from flink_ol.core.state import State
 from flink_ol.wire.model_file import read_snapshot
 
@@ -92,6 +93,15 @@ class Model:
         """Probabilities by label, as the job's answers have them."""
         (row,) = self.predict_proba([features]).tolist()
         return {str(self._labels.decode(i)): p for i, p in enumerate(row)}
+
+    def raw_scores(self, samples: Samples) -> np.ndarray:
+        """(samples, outputs) before they are made probabilities: log-odds, logits or values."""
+        return self._learner.scores(self._state, samples)
+
+    def knows(self, keys: np.ndarray) -> np.ndarray:
+        """Whether the model has met the features of ``keys``: bool, as many."""
+        known: np.ndarray = self._state.vocabulary.find(keys) >= 0
+        return known
 
     def _scores(self, X: Features, names: Sequence[str] | None) -> np.ndarray:
         samples = rows_of(X, names, self.learning)

@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 
 from flink_ol.core.config import Learning
+from flink_ol.core.features.expansion import Expansion
 from flink_ol.core.features.hashing import feature_key
 from flink_ol.core.samples import Samples
 from flink_ol.wire.formats import sample_format
@@ -25,7 +26,14 @@ def rows_of(X: Features, names: Sequence[str] | None, learning: Learning) -> Sam
         if names is not None:
             raise ValueError("names: mappings have names already; give an array, or no names")
         return _of_mappings(X, learning)
-    return _of_array(np.asarray(X, np.float64), names, learning.features.hash_bits)
+    features, X = learning.features, np.asarray(X, np.float64)
+    if not (features.text or features.crosses):
+        return _of_array(X, names, features.hash_bits)
+    expansion = Expansion(features.text, features.crosses, features.hash_bits)
+    samples, rejections = expansion(_of_array(X, names, None))
+    if rejections:
+        raise ValueError(f"X[{rejections[0].offset}]: {rejections[0].reason}")
+    return samples
 
 
 def _of_array(X: np.ndarray, names: Sequence[str] | None, hash_bits: int | None) -> Samples:

@@ -12,12 +12,14 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from flink_ol.core.config import Learning
+from flink_ol.core.features.expansion import Expansion
 from flink_ol.core.fields import Section
 from flink_ol.core.labels import Labels
 from flink_ol.core.messages import Request
 from flink_ol.core.samples import Rejection, Samples
 from flink_ol.wire.compression import Uncompressed
 from flink_ol.wire.csv_samples import CsvFields, CsvSamples
+from flink_ol.wire.expanded_samples import Expanded
 from flink_ol.wire.json_samples import JsonFields, JsonSamples
 from flink_ol.wire.libsvm_samples import LibsvmFields, LibsvmSamples
 from flink_ol.wire.vw_samples import VwFields, VwSamples
@@ -64,7 +66,10 @@ FORMATS = {
 def sample_format(name: str, fields: Any, learning: Learning) -> SampleFormat:
     """The format ``name`` with its settings ``fields``, for what is to be learned.
 
-    Messages may be compressed, whatever the format.
+    Messages may be compressed, and features made of features, whatever the format.
     """
-    labels = Labels(learning.task, learning.classes)
-    return Uncompressed(FORMATS[name].samples(labels, fields, learning.features.hash_bits))
+    labels, features = Labels(learning.task, learning.classes), learning.features
+    if not (features.text or features.crosses):
+        return Uncompressed(FORMATS[name].samples(labels, fields, features.hash_bits))
+    expansion = Expansion(features.text, features.crosses, features.hash_bits)
+    return Expanded(Uncompressed(FORMATS[name].samples(labels, fields, None)), expansion)

@@ -108,6 +108,18 @@ def test_hashed_features_predict_alike_from_arrays_and_mappings() -> None:
     np.testing.assert_array_equal(model.predict_proba(X, ["size", "age"]), expected)
 
 
+def test_crosses_predict_alike_from_arrays_and_mappings() -> None:
+    model = _model(REGRESSION, features={"crosses": ["size*age", "kind*size"], "hash_bits": 20})
+    plain = _model(REGRESSION)
+    X = np.array([[2.0, 0.5], [7.5, np.nan]])
+    found = model.predict(X, ["size", "age"])
+    assert found.tolist() == model.predict([{"size": 2.0, "age": 0.5}, {"size": 7.5}]).tolist()
+    assert set(model.weights) == {
+        *plain.weights,
+        *("size*age", "kind=a*size", "kind=b*size"),
+    }
+
+
 def test_a_score_follows_from_weights_scaler_and_intercept_by_name() -> None:
     model = _model(REGRESSION)
     features = {"size": 4.2, "age": -0.3, "kind": "a"}
