@@ -69,7 +69,7 @@ def in_brackets(baselines: Mapping[str, float]) -> str:
 def metric_lines(metrics: Mapping[str, Any]) -> Iterator[str]:
     """``accuracy   0.8221 (no change 0.8533, majority 0.5753)``, one line a metric.
 
-    Then the newest samples, the slices and what makes a figure uncertain, where there are any.
+    Then the newest samples and the slices, where there are any.
     """
     width = max((len(name) for name, _, _ in rows(metrics)), default=0)
     for name, value, baselines in rows(metrics):
