@@ -15,7 +15,7 @@ from flink_ol.wire.formats import sample_format
 
 def plain_loop(spec: Spec, records: Sequence[bytes]) -> tuple[State, Mapping[str, np.ndarray]]:
     """State and prequential sums after learning ``records`` in their order as one batch."""
-    learner = Learner(spec.learning)
+    learner = Learner(spec.learning, spec.metrics.evaluation)
     decoder = sample_format(spec.samples.format, spec.samples.fields, spec.learning)
     samples, _ = decoder.decode(records, np.arange(len(records), dtype=np.int64))
     state = learner.initial()

@@ -95,7 +95,8 @@ def run(
 
     learning = spec.learning
     decoder = sample_format(spec.samples.format, spec.samples.fields, learning)
-    loop = Loop(Learner(learning), spec.name, spec.hash, lambda: int(time.time() * 1000))
+    learner = Learner(learning, spec.metrics.evaluation)
+    loop = Loop(learner, spec.name, spec.hash, lambda: int(time.time() * 1000))
     offset = rejected = 0
     began = time.monotonic()
     for payloads in blocks:
@@ -107,7 +108,7 @@ def run(
             rejected += 1
     seconds = time.monotonic() - began
     snapshot = loop.snapshot()
-    figures = metrics(snapshot.sums, learning) if snapshot.sums else {}
+    figures = metrics(snapshot.sums, learning, snapshot.recent) if snapshot.sums else {}
     return Replayed(offset - rejected, rejected, snapshot.frame.version, figures, snapshot, seconds)
 
 

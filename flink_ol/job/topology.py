@@ -26,6 +26,7 @@ def build(spec: Spec) -> StreamExecutionEnvironment:
     environment.set_parallelism(spec.training.workers)
     environment.set_max_parallelism(MAX_PARALLELISM)
     endpoints = Endpoints(environment, spec)
+    learning = (spec.learning, spec.metrics.evaluation)
     samples_format = (spec.samples.format, spec.samples.fields)
 
     batches = endpoints.batches(partition_keys(spec.samples.partitions))
@@ -33,7 +34,7 @@ def build(spec: Spec) -> StreamExecutionEnvironment:
         _keyed(batches, states.batch_type())
         .connect(endpoints.weights().broadcast(states.newest_frame()))
         .process(
-            TrainerFunction(spec.learning, *samples_format, spec.topics.samples),
+            TrainerFunction(*learning, *samples_format, spec.topics.samples),
             states.keyed(states.message_type()),
         )
         .name("trainer")
@@ -57,9 +58,7 @@ def build(spec: Spec) -> StreamExecutionEnvironment:
         endpoints.requests()
         .connect(log.broadcast(states.model_log()))
         .process(
-            ModelFunction(
-                spec.learning, *samples_format, spec.name, spec.hash, spec.snapshots.keep
-            ),
+            ModelFunction(*learning, *samples_format, spec.name, spec.hash, spec.snapshots.keep),
             states.bytes_type(),
         )
         .name("model")

@@ -9,7 +9,7 @@ from pyflink.common import Row
 from pyflink.datastream import BroadcastProcessFunction, RuntimeContext
 
 from flink_ol.core.config import Learning
-from flink_ol.core.evaluation import metrics
+from flink_ol.core.evaluation import Evaluation, metrics
 from flink_ol.core.learner import Learner
 from flink_ol.core.model import (
     Answer,
@@ -40,13 +40,14 @@ class ModelFunction(BroadcastProcessFunction):
     def __init__(
         self,
         learning: Learning,
+        evaluation: Evaluation,
         format_name: str,
         fields: Any,
         job: str,
         spec_hash: str,
         snapshots_kept: int,
     ) -> None:
-        self._learning = learning
+        self._learning, self._evaluation = learning, evaluation
         self._format_name, self._fields = format_name, fields
         self._job, self._spec_hash = job, spec_hash
         self._snapshots_kept = snapshots_kept
@@ -56,7 +57,11 @@ class ModelFunction(BroadcastProcessFunction):
         self._decoder = sample_format(self._format_name, self._fields, self._learning)
         publishes = runtime_context.get_index_of_this_subtask() == 0
         self._model = Model(
-            Learner(self._learning), self._job, self._spec_hash, publishes, self._snapshots_kept
+            Learner(self._learning, self._evaluation),
+            self._job,
+            self._spec_hash,
+            publishes,
+            self._snapshots_kept,
         )
         self._state: ModelState | None = None
         self._log = ModelLog()
@@ -88,7 +93,8 @@ class ModelFunction(BroadcastProcessFunction):
             yield self._metrics, encode_metrics(effect, self._job, self._learning)
         elif isinstance(effect, PublishSnapshot):
             snapshot = effect.snapshot
-            encoded = encode_snapshot(snapshot, metrics(snapshot.sums, self._learning))
+            figures = metrics(snapshot.sums, self._learning, snapshot.recent)
+            encoded = encode_snapshot(snapshot, figures)
             version = snapshot.frame.version
             parts = list(split(encoded))
             for number, part in enumerate(parts):

@@ -12,6 +12,7 @@ from pyflink.common import Row
 from pyflink.datastream import KeyedBroadcastProcessFunction, RuntimeContext
 
 from flink_ol.core.config import Learning
+from flink_ol.core.evaluation import Evaluation
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Worker
 from flink_ol.core.samples import Rejection
@@ -43,9 +44,16 @@ _ONLY = 0  # the one key of the broadcast state, and of the sequencer's stream
 class TrainerFunction(KeyedBroadcastProcessFunction):
     """Batches in, updates out; dead letters on the side."""
 
-    def __init__(self, learning: Learning, format_name: str, fields: Any, topic: str) -> None:
+    def __init__(
+        self,
+        learning: Learning,
+        evaluation: Evaluation,
+        format_name: str,
+        fields: Any,
+        topic: str,
+    ) -> None:
         """``fields``: the format's settings; ``topic``: of the samples, for dead letters."""
-        self._learning = learning
+        self._learning, self._evaluation = learning, evaluation
         self._format_name, self._fields = format_name, fields
         self._topic = topic
 
@@ -53,7 +61,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         stop_state_sampling()
         self._decoder: SampleFormat = sample_format(self._format_name, self._fields, self._learning)
         worker = Worker(runtime_context.get_index_of_this_subtask(), secrets.randbits(63))
-        self._trainer = Trainer(Learner(self._learning))
+        self._trainer = Trainer(Learner(self._learning, self._evaluation))
         self._state = self._trainer.initial(worker)
         self._assembler = Assembler()
         self._frame_restored = False
