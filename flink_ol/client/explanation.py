@@ -69,6 +69,7 @@ def contributions(model: Model, sample: Samples) -> Contributions:
     weight + half of its interactions: exact for models of second order.
     """
     _check(model)
+    sample = model.filled(sample)
     count = len(sample.keys)
     alone = np.eye(count, dtype=np.bool_)
     all_or_none = np.array([[True], [False]]).repeat(count, axis=1)
@@ -78,7 +79,7 @@ def contributions(model: Model, sample: Samples) -> Contributions:
     return Contributions(
         whole,
         intercept,
-        [sample.names[key] for key in sample.keys.tolist()],
+        [sample.names.get(key) or model.name_of(key) for key in sample.keys.tolist()],
         model.knows(sample.keys).tolist(),
         sample.values,
         added if _ORDERS[model.learning.model.family] == 1 else (added + missing) / 2.0,

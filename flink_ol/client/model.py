@@ -95,8 +95,15 @@ class Model:
         return {str(self._labels.decode(i)): p for i, p in enumerate(row)}
 
     def raw_scores(self, samples: Samples) -> np.ndarray:
-        """(samples, outputs) before they are made probabilities: log-odds, logits or values."""
-        return self._learner.scores(self._state, samples)
+        """(samples, outputs) before they are made probabilities: log-odds, logits or values.
+
+        ``samples`` are taken as they are: fill them before.
+        """
+        return self._learner.scores_of_filled(self._state, samples)
+
+    def filled(self, samples: Samples) -> Samples:
+        """``samples`` with the numbers they lack, by features.missing."""
+        return self._learner.filled(self._state, samples, False)
 
     def knows(self, keys: np.ndarray) -> np.ndarray:
         """Whether the model has met the features of ``keys``: bool, as many."""
@@ -142,9 +149,11 @@ class Model:
     @cached_property
     def feature_names(self) -> list[str]:
         """In the order of the arrays' rows; a feature without a name has its key in hex."""
-        names = self._snapshot.names
-        keys = self._snapshot.frame.keys.tolist()
-        return [names[key] if key in names else f"#{key % 2**64:016x}" for key in keys]
+        return list(map(self.name_of, self._snapshot.frame.keys.tolist()))
+
+    def name_of(self, key: int) -> str:
+        """The name of a feature; its key in hex where it has none."""
+        return self._snapshot.names.get(key) or f"#{key % 2**64:016x}"
 
     @cached_property
     def weights(self) -> dict[str, Weight]:

@@ -44,8 +44,11 @@ _MOST_CLASSES = 100_000
 class Features(Section):
     """How named values become numbers."""
 
-    scale: Literal["standard", "none"] = "standard"
-    """standard: numbers minus their running mean, divided by their running deviation."""
+    scale: Literal["standard", "min_max", "none"] = "standard"
+    """standard: numbers minus their running mean, divided by their running deviation.
+    min_max: their place between the least and the most met so far, 0 to 1."""
+    missing: Literal["skip", "zero", "mean"] = "skip"
+    """Numbers that other samples had and this one lacks: left out, 0, or their running mean."""
     intercept: bool = True
     """Whether the model has one weight that belongs to no feature."""
     hash_bits: Annotated[int, Ge(1), Le(30)] | None = None

@@ -6,7 +6,7 @@ Stateless itself; a state is worth nothing without the learner of the same setti
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,8 @@ from flink_ol.core.evaluation import Evaluation, Judge, Sums
 from flink_ol.core.families import FAMILIES
 from flink_ol.core.families.linear_loops import Rows
 from flink_ol.core.families.setting import Setting
+from flink_ol.core.features.extremes import batch_extremes
+from flink_ol.core.features.preparation import Entries, Preparation
 from flink_ol.core.features.scaling import batch_moments
 from flink_ol.core.samples import Samples
 from flink_ol.core.state import ArraySpec, Delta, State
@@ -40,20 +42,20 @@ class Learner:
         self._judge = Judge(learning, evaluation)
         self.outputs = learning.outputs
         self._loss = learning.chosen_loss
-        self._scaled = learning.features.scale == "standard"
+        features = learning.features
+        self._preparation = Preparation(features.scale, features.missing)
         setting = Setting(
             self._loss,
             learning.optimizer.kind(),
             self.outputs,
-            self._scaled,
-            learning.features.intercept,
+            features.scale == "standard",
+            features.intercept,
             learning.seed,
-            learning.features.hash_bits,
+            features.hash_bits,
         )
         self._family = FAMILIES[type(learning.model)](learning.model, setting)
         specs = list(self._family.specs)
-        if self._scaled:
-            specs.append(ArraySpec("scaler", (3,), "moments"))
+        specs += self._preparation.specs
         specs.append(ArraySpec("steps", (1,), "sum", per_feature=False, dtype="int64"))
         # class counts, or count and sum of the targets
         baseline = (learning.class_count or 2,)
@@ -63,6 +65,14 @@ class Learner:
     def initial(self) -> State:
         """The model before any sample."""
         return State(self.specs)
+
+    def filled(self, state: State, samples: Samples, learns: bool = True) -> Samples:
+        """``samples`` with the numbers they lack, by features.missing.
+
+        ``learns``: to learn from, so new keys get their slots; a sample's features are known to
+        those after it.
+        """
+        return self._preparation.filled(state, samples, learns)
 
     def mark(self, state: State, samples: Samples) -> Mark:
         """Give new keys their slots; copies of all that :meth:`learn` can change."""
@@ -83,6 +93,8 @@ class Learner:
         ``rate_scale``: factor of the learning rates of optimizers that scale with the workers.
         """
         rows = _rows(samples, state.slots(_plain(samples.keys, np.int64)))
+        entries = Entries(rows.slots, rows.values, rows.numeric)
+        rows = rows._replace(values=self._preparation.learned(state, entries))
         scores = self._family.learn(state.arrays, rows, float(rate_scale))
         # a sample that leads out of the finite numbers shows in the sums and differences
         with np.errstate(all="ignore"):
@@ -105,19 +117,16 @@ class Learner:
                 if spec.per_feature:
                     after = after[mark.slots]
                 if spec.merge == "moments":
-                    difference = self._moments(mark, samples)
+                    difference = _of_batch(batch_moments, mark, samples)
                     difference[~np.isfinite(after).all(axis=-1)] = math.nan
+                elif spec.merge == "extremes":
+                    difference = _of_batch(batch_extremes, mark, samples)
                 elif spec.merge == "max":
                     difference = np.where(after > mark.arrays[spec.name], after, 0.0)
                 else:
                     difference = after - mark.arrays[spec.name]
                 arrays[spec.name] = difference
         return Delta(state.vocabulary.keys[mark.slots], arrays)
-
-    @staticmethod
-    def _moments(mark: Mark, samples: Samples) -> np.ndarray:
-        values, numeric = _plain(samples.values, np.float64), _plain(samples.numeric, np.bool_)
-        return batch_moments(mark.ranks, values, numeric, len(mark.slots))
 
     def restore(self, state: State, mark: Mark) -> None:
         """Take back what was learned since ``mark``; new keys stay, as if never seen."""
@@ -133,12 +142,24 @@ class Learner:
 
     def scores(self, state: State, samples: Samples) -> np.ndarray:
         """Raw scores (samples, outputs); changes nothing, unknown features count as absent."""
-        slots = state.vocabulary.find(_plain(samples.keys, np.int64))
-        return self._family.score(state.arrays, _rows(samples, slots))
+        return self.scores_of_filled(state, self.filled(state, samples, False))
+
+    def scores_of_filled(self, state: State, samples: Samples) -> np.ndarray:
+        """The same of samples that need nothing put in."""
+        rows = _rows(samples, state.vocabulary.find(_plain(samples.keys, np.int64)))
+        entries = Entries(rows.slots, rows.values, rows.numeric)
+        rows = rows._replace(values=self._preparation.scored(state, entries))
+        return self._family.score(state.arrays, rows)
 
     def predict(self, scores: np.ndarray) -> np.ndarray:
         """Probabilities (samples, classes), binary: negative first; regression: (samples,)."""
         return self._loss.predict(scores)
+
+
+def _of_batch(statistics: Callable[..., np.ndarray], mark: Mark, samples: Samples) -> np.ndarray:
+    """(touched, columns) of these samples alone."""
+    values, numeric = _plain(samples.values, np.float64), _plain(samples.numeric, np.bool_)
+    return statistics(mark.ranks, values, numeric, len(mark.slots))
 
 
 def _rows(samples: Samples, slots: np.ndarray) -> Rows:

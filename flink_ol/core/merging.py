@@ -27,6 +27,16 @@ def largest(rows: np.ndarray, difference: np.ndarray, factor: float) -> np.ndarr
     return np.maximum(rows, difference)
 
 
+def extremes(rows: np.ndarray, difference: np.ndarray, factor: float) -> np.ndarray:
+    """(..., 3) count, least and most of disjoint batches; of nothing where the count is 0."""
+    ours, theirs = rows[..., :1] > 0, difference[..., :1] > 0
+    low, high = np.minimum(rows, difference), np.maximum(rows, difference)
+    merged = np.where(ours & theirs, low, np.where(ours, rows, difference))
+    merged[..., 2] = np.where(ours & theirs, high, merged)[..., 2]
+    merged[..., 0] = rows[..., 0] + difference[..., 0]
+    return merged
+
+
 def moments(rows: np.ndarray, difference: np.ndarray, factor: float) -> np.ndarray:
     """(..., 3) count, mean, squared deviations of disjoint batches.
 
@@ -48,5 +58,6 @@ MERGES: dict[str, Rule | None] = {
     "mean": average,
     "max": largest,
     "moments": moments,
+    "extremes": extremes,
     "derived": None,  # recomputed by its owner from the arrays it follows from
 }

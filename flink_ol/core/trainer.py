@@ -205,6 +205,7 @@ class Trainer:
     ) -> Update | None:
         """Learn from ``samples``; None, with the replica as before, if a number is not finite."""
         learner, replica = self.learner, state.replica
+        samples = learner.filled(replica, samples)
         mark = learner.mark(replica, samples)
         sums = learner.learn(replica, samples, progress.label, state.rate_scale)
         delta = learner.difference(replica, mark, samples)
@@ -220,7 +221,8 @@ class Trainer:
             Account(Tally.of(samples.offsets), rejected),
             delta,
             sums,
-            {int(key): samples.names[int(key)] for key in delta.keys[new]},
+            # what was put in for an absent feature was named when it was met
+            {int(key): samples.names[int(key)] for key in delta.keys[new] if key in samples.names},
             event.newest_ms,
         )
 

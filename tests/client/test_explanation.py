@@ -33,6 +33,9 @@ class _Quadratic:
             scores.append(4.0 + _WEIGHTS @ x + x @ _PAIRS @ x)
         return np.array(scores).reshape(-1, 1)
 
+    def filled(self, samples: Samples) -> Samples:
+        return samples
+
     def knows(self, keys: np.ndarray) -> np.ndarray:
         return np.ones(len(keys), np.bool_)
 
@@ -72,3 +75,16 @@ def test_contributions_of_linear_models_are_weight_times_value(
     total = found.intercept + found.contributions.sum(axis=0)
     np.testing.assert_allclose(total, found.scores, rtol=1e-12)
     assert found.known == [True, True, False]
+
+
+def test_what_is_put_in_for_absent_features_is_explained_too() -> None:
+    learning = learning_of(TASKS[0], features={"missing": "zero", "scale": "min_max"})
+    model = Model.from_bytes(file_of(snapshot_of(learning, records_of(learning))))
+    row = sample_format("json", JsonFields(), learning).decode_request(b'{"x": {}}', 0, 0).row
+    found = contributions(model, row)
+    assert sorted(found.names) == ["age", "size"]
+    assert found.contributions.any()
+    total = found.intercept + found.contributions.sum(axis=0)
+    np.testing.assert_allclose(total, found.scores, rtol=1e-12)
+    probability = model.predict_proba([{}])[0, 1]
+    np.testing.assert_allclose(probability, 1 / (1 + np.exp(-found.scores[0])), rtol=1e-12)

@@ -80,7 +80,7 @@ REFUSED = [
     ({"model": {"family": "forest"}}, "model.family", "linear"),
     ({"features": {"hash_bits": 31}}, "features.hash_bits", "at most 30"),
     ({"features": {"hash_bits": 8.0}}, "features.hash_bits", "integer"),
-    ({"features": {"scale": "minmax"}}, "features.scale", "standard, none"),
+    ({"features": {"scale": "minmax"}}, "features.scale", "standard, min_max, none"),
     ({"seed": -1}, "seed", "at least 0"),
     ({"task": "ranking"}, "task", "binary, multiclass, regression"),
     ({"task": "multiclass"}, "classes", "number or a list"),
