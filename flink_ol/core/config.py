@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le
 
-from flink_ol.core.families import LinearModel, Model
+from flink_ol.core.families import FmModel, HiddenLayer, LinearModel, MlpModel, Model
 from flink_ol.core.features.crossing import parts
 from flink_ol.core.features.text import TextField
 from flink_ol.core.fields import ConfigError, Section
@@ -154,10 +154,13 @@ __all__ = [
     "Cosine",
     "Exponential",
     "Features",
+    "FmModel",
+    "HiddenLayer",
     "Ftrl",
     "InverseScaling",
     "Learning",
     "LinearModel",
+    "MlpModel",
     "LossSection",
     "Model",
     "Momentum",

@@ -14,7 +14,7 @@ from flink_ol.core.families import linear_loops as loops
 from flink_ol.core.families.linear_loops import Arrays, Rows, Settings
 from flink_ol.core.families.setting import Setting
 from flink_ol.core.fields import Section
-from flink_ol.core.optimizers import PARAMETERS
+from flink_ol.core.optimizers import padded
 from flink_ol.core.state import ArraySpec
 
 _FIRST = np.zeros(1, np.int64)  # the only row of the intercept
@@ -55,7 +55,7 @@ class Linear:
             loss=setting.loss.code,
             loss_parameters=setting.loss.parameters,
             optimizer=optimizer.code,
-            parameters=_padded(optimizer.parameters),
+            parameters=padded(optimizer.parameters),
             learning_rate=float(optimizer.learning_rate),
             intercept=intercept,
             intercept_rate=float(optimizer.intercept_rate or 0.0),
@@ -64,7 +64,7 @@ class Linear:
             clip_value=float(model.clip_value or 0.0),
             clip_norm=float(model.clip_norm or 0.0),
             schedule=code,
-            schedule_parameters=_padded(parameters),
+            schedule_parameters=padded(parameters),
             warm_up=float(optimizer.warm_up),
             scaled=setting.scaled,
             accumulators=len(optimizer.accumulators),
@@ -140,13 +140,9 @@ class Linear:
         """Make the rows ``slots`` of derived arrays, and fixed ones, follow from the others."""
         if not self._optimizer.derived:
             return
-        views = self._arrays(arrays)
-        loops.derive(self._settings, views.weights, views.first, views.second, slots)
+        views, settings = self._arrays(arrays), self._settings
+        kind = settings.optimizer, settings.parameters
+        loops.derive(*kind, views.weights, views.first, views.second, slots)
         if self._has_coordinate:
             of_intercept = views.intercept, views.intercept_first, views.intercept_second
-            loops.derive(self._settings, *of_intercept, _FIRST)
-
-
-def _padded(parameters: tuple[float, ...]) -> tuple[float, ...]:
-    floats = tuple(map(float, parameters))
-    return floats + (0.0,) * (PARAMETERS - len(floats))
+            loops.derive(*kind, *of_intercept, _FIRST)

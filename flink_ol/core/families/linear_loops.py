@@ -247,7 +247,8 @@ def score(settings: Settings, rows: Rows, arrays: Arrays, scores: np.ndarray) ->
 
 @njit
 def derive(
-    settings: Settings,
+    optimizer: int,
+    parameters: tuple[float, ...],
     weights: np.ndarray,
     first: np.ndarray,
     second: np.ndarray,
@@ -257,8 +258,8 @@ def derive(
     for slot in slots:
         for output in range(weights.shape[1]):
             weights[slot, output] = optimizers.derived(
-                settings.optimizer,
-                settings.parameters,
+                optimizer,
+                parameters,
                 weights[slot, output],
                 first[slot, output],
                 second[slot, output],

@@ -18,12 +18,12 @@ import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
 from flink_ol.core.families import activations, mlp_inputs, mlp_layers, mlp_steps
+from flink_ol.core.families.initial import Drawn, first_of, limit_of
 from flink_ol.core.families.linear_loops import Rows
-from flink_ol.core.families.mlp_initial import Drawn, first_of, limit_of
 from flink_ol.core.families.mlp_layers import Layer, Parameters
 from flink_ol.core.families.setting import Setting
 from flink_ol.core.fields import Section
-from flink_ol.core.optimizers import PARAMETERS, schedules
+from flink_ol.core.optimizers import padded, schedules
 from flink_ol.core.state import ArraySpec
 
 Activation = Literal["relu", "tanh", "gelu", "sigmoid"]
@@ -78,9 +78,9 @@ class Mlp:
             Layer(setting.outputs, activations.IDENTITY, 0.0),
         )
         self._drops = any(layer.dropout > 0.0 for layer in self._layers)
-        self._parameters = _padded(setting.optimizer.parameters)
+        self._parameters = padded(setting.optimizer.parameters)
         code, parameters = setting.optimizer.schedule
-        self._schedule = code, _padded(parameters)
+        self._schedule = code, padded(parameters)
         self.specs = self._declare()
 
     def _declare(self) -> tuple[ArraySpec, ...]:
@@ -248,8 +248,3 @@ def _hidden(layer: int | HiddenLayer, model: MlpModel) -> Layer:
     activation = model.activation if layer.activation is None else layer.activation
     dropout = model.dropout if layer.dropout is None else layer.dropout
     return Layer(layer.units, activations.CODES[activation], dropout)
-
-
-def _padded(parameters: tuple[float, ...]) -> tuple[float, ...]:
-    floats = tuple(map(float, parameters))
-    return floats + (0.0,) * (PARAMETERS - len(floats))

@@ -30,6 +30,12 @@ Optimizer = Annotated[
 PARAMETERS = 8  # length of every parameter tuple, so that kernels see one type
 
 
+def padded(parameters: tuple[float, ...]) -> tuple[float, ...]:
+    """``parameters`` as PARAMETERS floats, zeros at the end."""
+    floats = tuple(map(float, parameters))
+    return floats + (0.0,) * (PARAMETERS - len(floats))
+
+
 @njit
 def step(
     kind: int,
@@ -87,5 +93,6 @@ __all__ = [
     "RmsProp",
     "Sgd",
     "derived",
+    "padded",
     "step",
 ]

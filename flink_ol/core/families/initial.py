@@ -1,4 +1,4 @@
-"""Where a network begins: He or Glorot weights, drawn by counter, and accumulators that fit.
+"""Where drawn parameters begin: random weights by counter, and accumulators that fit.
 
 He, Zhang, Ren, Sun 2015: variance 2 / inputs. Glorot, Bengio 2010: variance 2 / (inputs + units).
 Both uniform. The weights of a feature are a function of the feature's key and the seed.
