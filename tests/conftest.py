@@ -1,12 +1,19 @@
 """What all tests share: names that no other test uses, and an orderly end when pytest is ended."""
 
+import os
 import re
 import signal
 import uuid
 
+import hypothesis
 import pytest
 
 pytest_plugins = ["tests.local_stack"]
+
+
+# A run that fails must fail again; HYPOTHESIS_PROFILE=default looks for new examples instead.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

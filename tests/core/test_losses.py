@@ -37,10 +37,12 @@ def case(loss: Loss, raw: list[float], label: float) -> tuple[np.ndarray, float]
 
 
 def near_a_kink(loss: Loss, score: float, label: float, step: float) -> bool:
-    """Whether the derivative jumps within ``step`` of the score."""
+    """Whether the derivative, or its slope, jumps within ``step`` of the score."""
     error, parameter = abs(score - label), loss.parameters[0]
     distance = {
         "hinge": abs(1.0 - (2 * label - 1) * score),
+        "squared_hinge": abs(1.0 - (2 * label - 1) * score),
+        "huber": abs(error - parameter),
         "epsilon_insensitive": abs(error - parameter),
         "quantile": error,
     }.get(loss.name, math.inf)
