@@ -98,6 +98,13 @@ def _lines(model: Model) -> list[str]:
     ]
     if brief["metrics"]:
         lines += ["metrics   scored before learned:", *metric_lines(brief["metrics"])]
+    shapes = {name: array.shape for name, array in model.snapshot.frame.arrays.items()}
+    if "weights" not in shapes:
+        lines.append("arrays    of the model and its optimizer:")
+        width = max(map(len, shapes))
+        lines += [
+            f"  {n:<{width}} {' x '.join(map(str, shape))}" for n, shape in sorted(shapes.items())
+        ]
     flat = {
         f"{name} [{label}]" if label else name: weight
         for name, weights in model.weights.items()

@@ -157,8 +157,11 @@ class Model:
 
     @cached_property
     def weights(self) -> dict[str, Weight]:
-        """By feature name; for several classes {label: weight}."""
-        rows = self._snapshot.frame.arrays["weights"].tolist()
+        """By feature name; for several classes {label: weight}. Empty for a family without."""
+        arrays = self._snapshot.frame.arrays
+        if "weights" not in arrays:
+            return {}
+        rows = arrays["weights"].tolist()
         return {
             name: self._by_class(row) for name, row in zip(self.feature_names, rows, strict=True)
         }
@@ -166,7 +169,8 @@ class Model:
     @property
     def intercept(self) -> Weight:
         """For several classes {label: intercept}; 0 if the model has none."""
-        return self._by_class(self._snapshot.frame.arrays["intercept"].tolist())
+        none = np.zeros(self.learning.outputs)
+        return self._by_class(self._snapshot.frame.arrays.get("intercept", none).tolist())
 
     def _by_class(self, row: list[float]) -> Weight:
         if self.learning.task != "multiclass":

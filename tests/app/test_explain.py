@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from flink_ol.app.main import app
 from flink_ol.client import Model
+from flink_ol.core.config import HiddenLayer, MlpModel
 from tests.client.trained import BINARY, MULTICLASS, file_of, learning_of, records_of, snapshot_of
 
 
@@ -137,3 +139,12 @@ def test_what_cannot_be_explained_is_a_wrong_call(tmp_path: Path) -> None:
     assert "family mlp" in _call("explain", network, code=2).stderr
     assert "family mlp" in _call("explain", network, "--sample", sample, code=2).stderr
     assert "does not exist" in _call("explain", tmp_path / "no.model", code=2).stderr
+
+
+def test_a_network_is_shown_by_its_arrays_and_not_explained(tmp_path: Path) -> None:
+    network = MlpModel(hidden=(HiddenLayer(units=3),), inputs=4)
+    file = _file(tmp_path / "a.model", BINARY, model=network)
+    shown = _call("show", file).stdout
+    assert re.search(r"weights_1\s+\d+ x 3\n", shown)
+    assert json.loads(_call("show", file, "--json").stdout)["weights"] == {}
+    assert "only linear and fm" in _call("explain", file, code=2).output
