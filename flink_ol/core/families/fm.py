@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from flink_ol.core.families import feature_rates
+from flink_ol.core.families import feature_rates, mlp_inputs
 from flink_ol.core.families import fm_loops as loops
 from flink_ol.core.families import linear_loops as linear
 from flink_ol.core.families.fm_loops import Arrays, Settings
@@ -78,7 +78,7 @@ class Fm:
             scaled=setting.scaled,
             accumulators=len(optimizer.accumulators),
         )
-        # uniform with the deviation wanted
+        # uniform with the deviation wanted: unlike normal numbers the same bits on every machine
         limit = model.initial_deviation * math.sqrt(3.0)
         drawn = Drawn(setting.seed, 0, 0, self._outputs * model.factors, limit)
         self.specs = self._declare(drawn, setting.hash_bits)
@@ -117,7 +117,6 @@ class Fm:
             *self._beside(arrays, "factors_"),
             arrays["intercept"].reshape(row),
             *beside_intercept,
-            arrays["scaler"] if self._settings.scaled else np.zeros((0, 3)),
             arrays["steps"],
             arrays["optimizer_steps"] if self._optimizer.numbered else np.zeros(1),
             arrays["rates"] if self._optimizer.feature_rates else np.zeros((0, 1)),
@@ -139,13 +138,23 @@ class Fm:
                 intercept_rate=settings.intercept_rate * rate_scale,
             )
         scores = np.empty((len(rows.labels), self._outputs))
-        loops.learn(settings, rows, self._arrays(arrays), scores)
+        before = after = rows.values
+        if self._settings.scaled:
+            before, after = np.empty_like(rows.values), np.empty_like(rows.values)
+            entries = rows.indptr, rows.slots, rows.values, rows.numeric
+            mlp_inputs.learn_scales(*entries, arrays["scaler"], before, after)
+        loops.learn(settings, rows, before, after, self._arrays(arrays), scores)
         return scores
 
     def score(self, arrays: Mapping[str, np.ndarray], rows: Rows) -> np.ndarray:
         """Raw scores (samples, outputs) with everything as it stands."""
         scores = np.empty((len(rows.labels), self._outputs))
-        loops.score(self._settings, rows, self._arrays(arrays), scores)
+        values = rows.values
+        if self._settings.scaled:
+            values = np.empty_like(values)
+            entries = rows.slots, rows.values, rows.numeric
+            mlp_inputs.standardise(*entries, arrays["scaler"], values)
+        loops.score(rows, values, self._arrays(arrays), scores)
         return scores
 
     def derive(self, arrays: Mapping[str, np.ndarray], slots: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 """The compiled loops of factorization machines, for every loss, optimizer and number of outputs.
 
-The order of a sample's steps is that of linear_loops. Pairs cost no more than single features by
+The order of a sample's steps is that of linear_loops; the scaler, whose statistics no weight
+enters, has been through all samples before. Pairs cost no more than single features by
 the identity of Rendle 2010: the sum over pairs of <v_i, v_j> x_i x_j is half the sum over factors
 of (sum_i v_i x_i)^2 - sum_i (v_i x_i)^2.
 """
@@ -14,8 +15,6 @@ import numpy as np
 from flink_ol.core import losses, optimizers
 from flink_ol.core.compiled import njit
 from flink_ol.core.families.linear_loops import COORDINATE, OWN_RATE, Rows
-from flink_ol.core.features import scaling
-from flink_ol.core.features.scaling import COUNT, DEVIATIONS, MEAN
 from flink_ol.core.optimizers import schedules
 
 
@@ -54,7 +53,6 @@ class Arrays(NamedTuple):
     intercept: np.ndarray  # (1, outputs) float64
     intercept_first: np.ndarray
     intercept_second: np.ndarray
-    scaler: np.ndarray  # (slots, 3) float64
     steps: np.ndarray  # (1,) int64
     optimizer_steps: np.ndarray  # (1,) float64
     rates: np.ndarray  # (slots, 1) float64, factors of the rate
@@ -62,22 +60,28 @@ class Arrays(NamedTuple):
 
 @njit
 def _raw(
-    arrays: Arrays, slots: np.ndarray, x: np.ndarray, sums: np.ndarray, raw: np.ndarray
+    intercept: np.ndarray,
+    weights: np.ndarray,
+    factors: np.ndarray,
+    slots: np.ndarray,
+    x: np.ndarray,
+    sums: np.ndarray,
+    raw: np.ndarray,
 ) -> None:
     """Raw scores (outputs,) of one sample and ``sums`` (outputs * k,) of v_i x_i; skips -1."""
     outputs = len(raw)
     k = len(sums) // outputs
     for output in range(outputs):
-        total = arrays.intercept[0, output]
+        total = intercept[0, output]
         for i in range(len(slots)):
             if slots[i] >= 0:
-                total += arrays.weights[slots[i], output] * x[i]
+                total += weights[slots[i], output] * x[i]
         pairs = 0.0
         for f in range(output * k, output * k + k):
             whole, squares = 0.0, 0.0
             for i in range(len(slots)):
                 if slots[i] >= 0:
-                    part = arrays.factors[slots[i], f] * x[i]
+                    part = factors[slots[i], f] * x[i]
                     whole += part
                     squares += part * part
             sums[f] = whole
@@ -86,147 +90,152 @@ def _raw(
 
 
 @njit
-def _step(
-    settings: Settings,
-    array: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-    row: int,
-    column: int,
-    gradient: float,
-    rate: float,
-    number: float,
+def _gradients(
+    factors: np.ndarray,
+    slots: np.ndarray,
+    x: np.ndarray,
+    sums: np.ndarray,
+    along: np.ndarray,
+    of_weights: np.ndarray,
+    of_factors: np.ndarray,
 ) -> None:
-    """One coordinate's step, in place."""
-    a = first[row, column] if settings.accumulators > 0 else 0.0
-    b = second[row, column] if settings.accumulators > 1 else 0.0
-    weight, a, b = optimizers.step(
-        settings.optimizer, settings.parameters, array[row, column], a, b, gradient, rate, number
-    )
-    array[row, column] = weight
-    if settings.accumulators > 0:
-        first[row, column] = a
-    if settings.accumulators > 1:
-        second[row, column] = b
+    """From ``along`` the scores (outputs,) to weights and factors, a row for every feature.
+
+    The score's derivative with respect to v_i is x_i (sum_j v_j x_j - v_i x_i).
+    """
+    k = len(sums) // len(along)
+    for i in range(len(slots)):
+        for output in range(len(along)):
+            gradient = along[output] * x[i]
+            of_weights[i, output] = gradient
+            for f in range(output * k, output * k + k):
+                of_factors[i, f] = gradient * (sums[f] - factors[slots[i], f] * x[i])
 
 
 @njit
-def learn(settings: Settings, rows: Rows, arrays: Arrays, scores: np.ndarray) -> None:
+def _step(
+    kind: tuple[int, tuple[float, ...], int],
+    slots: np.ndarray,
+    gradients: np.ndarray,
+    l2: float,
+    rates: np.ndarray,
+    rate: float,
+    number: float,
+    array: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+) -> None:
+    """One step of the rows ``slots``, in place; ``gradients`` has a row for each of them.
+
+    ``kind``: the optimizer's code, its parameters, how many accumulators it has.
+    """
+    optimizer, parameters, accumulators = kind
+    has_rates = len(rates) > 0
+    for i in range(len(slots)):
+        slot = slots[i]
+        own = rate * rates[slot, 0] if has_rates else rate
+        for j in range(array.shape[1]):
+            weight = array[slot, j]
+            a = first[slot, j] if accumulators > 0 else 0.0
+            b = second[slot, j] if accumulators > 1 else 0.0
+            whole = gradients[i, j] + l2 * weight
+            weight, a, b = optimizers.step(optimizer, parameters, weight, a, b, whole, own, number)
+            array[slot, j] = weight
+            if accumulators > 0:
+                first[slot, j] = a
+            if accumulators > 1:
+                second[slot, j] = b
+
+
+@njit
+def learn(
+    settings: Settings,
+    rows: Rows,
+    before: np.ndarray,
+    after: np.ndarray,
+    arrays: Arrays,
+    scores: np.ndarray,
+) -> None:
     """Score and learn sample by sample; ``arrays`` in place, raw ``scores`` (samples, outputs).
 
-    Every slot must be known.
+    ``before`` and ``after`` (entries,): values to score and to learn from, in place of those of
+    ``rows``. Every slot must be known.
     """
+    # Names of their own for everything, as in linear_loops: fields inside the loops are counted
+    # references.
+    indptr, labels, importance = rows.indptr, rows.labels, rows.importance
+    weights, first, second, factors, factors_first, factors_second = arrays[:6]
+    intercept, intercept_first, intercept_second, steps, optimizer_steps, rates = arrays[6:]
+    kind = settings.optimizer, settings.parameters, settings.accumulators
+    loss, loss_parameters = settings.loss, settings.loss_parameters
+    l2, factors_l2 = settings.l2, settings.factors_l2
     outputs = scores.shape[1]
-    k = arrays.factors.shape[1] // outputs
-    scaler = arrays.scaler
+    k = factors.shape[1] // outputs
     longest = 0
-    for sample in range(len(rows.labels)):
-        longest = max(longest, rows.indptr[sample + 1] - rows.indptr[sample])
-    buffer = np.empty(longest)
+    for sample in range(len(labels)):
+        longest = max(longest, indptr[sample + 1] - indptr[sample])
     sums = np.empty(outputs * k)
     raw = np.empty(outputs)
-    gradients = np.empty(outputs)
-    t = arrays.steps[0]
-    number = arrays.optimizer_steps[0]
-    for sample in range(len(rows.labels)):
-        start, end = rows.indptr[sample], rows.indptr[sample + 1]
-        slots, values, numeric = rows.slots[start:end], rows.values[start:end], rows.numeric
-        x = buffer[: end - start]
-        _scale(settings.scaled, slots, values, numeric[start:end], scaler, x)
-        _raw(arrays, slots, x, sums, raw)
+    along = np.empty((1, outputs))
+    of_weights, of_factors = np.empty((longest, outputs)), np.empty((longest, outputs * k))
+    only, no_rates = np.zeros(1, np.int64), np.empty((0, 1))  # the intercept's row
+    t = steps[0]
+    number = optimizer_steps[0]
+    for sample in range(len(labels)):
+        start, end = indptr[sample], indptr[sample + 1]
+        slots, x = rows.slots[start:end], after[start:end]
+        _raw(intercept, weights, factors, slots, before[start:end], sums, raw)
         for output in range(outputs):
             scores[sample, output] = raw[output]
         if settings.scaled:
-            for i in range(len(slots)):
-                if numeric[start + i]:
-                    slot = slots[i]
-                    count = scaler[slot, COUNT] + 1.0
-                    mean, deviations = scaling.learned(
-                        scaler[slot, MEAN], scaler[slot, DEVIATIONS], values[i], 1.0 / count
-                    )
-                    scaler[slot, COUNT] = count
-                    scaler[slot, MEAN] = mean
-                    scaler[slot, DEVIATIONS] = deviations
-            _scale(True, slots, values, numeric[start:end], scaler, x)
-            _raw(arrays, slots, x, sums, raw)
-        label, parameters = rows.labels[sample], settings.loss_parameters
+            _raw(intercept, weights, factors, slots, x, sums, raw)
         if outputs == 1:
-            gradients[0] = losses.gradient(settings.loss, parameters, raw[0], label)
+            along[0, 0] = losses.gradient(loss, loss_parameters, raw[0], labels[sample])
         else:
-            losses.gradients(settings.loss, parameters, raw, label, gradients)
+            losses.gradients(loss, loss_parameters, raw, labels[sample], along[0])
         factor = schedules.factor(settings.schedule, settings.schedule_parameters, t)
         if t < settings.warm_up:
             factor *= (t + 1.0) / settings.warm_up
         t += 1
         number += 1.0
-        _learn_one(
-            settings, arrays, slots, x, sums, gradients, rows.importance[sample], factor, number
-        )
-    arrays.steps[0] = t
-    arrays.optimizer_steps[0] = number
+        rate, factors_rate = settings.learning_rate * factor, settings.factors_rate * factor
 
-
-@njit
-def _learn_one(
-    settings: Settings,
-    arrays: Arrays,
-    slots: np.ndarray,
-    x: np.ndarray,
-    sums: np.ndarray,
-    gradients: np.ndarray,
-    importance: float,
-    factor: float,
-    number: float,
-) -> None:
-    """Step along one sample's gradient; all of it is taken before any parameter moves."""
-    intercept, weights, factors = arrays.intercept, arrays.weights, arrays.factors
-    k = len(sums) // len(gradients)
-    rate, factors_rate = settings.learning_rate * factor, settings.factors_rate * factor
-    for output in range(len(gradients)):
-        gradient = gradients[output] * importance
+        for output in range(outputs):
+            along[0, output] *= importance[sample]
+        # the whole gradient first: a factor's depends on those of the other features
+        _gradients(factors, slots, x, sums, along[0], of_weights, of_factors)
         if settings.intercept == OWN_RATE:
-            intercept[0, output] -= settings.intercept_rate * gradient
+            for output in range(outputs):
+                intercept[0, output] -= settings.intercept_rate * along[0, output]
         elif settings.intercept == COORDINATE:
-            beside = arrays.intercept_first, arrays.intercept_second
-            _step(settings, intercept, *beside, 0, output, gradient, rate, number)
-        for i in range(len(slots)):
-            slot = slots[i]
-            own = arrays.rates[slot, 0] if len(arrays.rates) > 0 else 1.0
-            along = gradient * x[i] + settings.l2 * weights[slot, output]
-            beside = arrays.first, arrays.second
-            _step(settings, weights, *beside, slot, output, along, rate * own, number)
-            for f in range(output * k, output * k + k):
-                v = factors[slot, f]
-                along = gradient * x[i] * (sums[f] - v * x[i]) + settings.factors_l2 * v
-                beside = arrays.factors_first, arrays.factors_second
-                _step(settings, factors, *beside, slot, f, along, factors_rate * own, number)
+            beside = intercept_first, intercept_second
+            _step(kind, only, along, 0.0, no_rates, rate, number, intercept, *beside)
+        _step(kind, slots, of_weights, l2, rates, rate, number, weights, first, second)
+        _step(
+            kind,
+            slots,
+            of_factors,
+            factors_l2,
+            rates,
+            factors_rate,
+            number,
+            factors,
+            factors_first,
+            factors_second,
+        )
+    steps[0] = t
+    optimizer_steps[0] = number
 
 
 @njit
-def _scale(
-    scaled: bool,
-    slots: np.ndarray,
-    values: np.ndarray,
-    numeric: np.ndarray,
-    scaler: np.ndarray,
-    x: np.ndarray,
-) -> None:
-    """Values of one sample as they are learned from, into ``x``."""
-    for i in range(len(slots)):
-        x[i] = values[i]
-        if scaled and numeric[i] and slots[i] >= 0:
-            mean = scaler[slots[i], MEAN]
-            variance = scaler[slots[i], DEVIATIONS] / scaler[slots[i], COUNT]
-            x[i] = (values[i] - mean) * scaling.inverse_deviation(mean, variance)
+def score(rows: Rows, values: np.ndarray, arrays: Arrays, scores: np.ndarray) -> None:
+    """Raw ``scores`` (samples, outputs) with everything as it stands; -1 slots are left out.
 
-
-@njit
-def score(settings: Settings, rows: Rows, arrays: Arrays, scores: np.ndarray) -> None:
-    """Raw ``scores`` (samples, outputs) with everything as it stands; -1 slots are left out."""
-    sums = np.empty(arrays.factors.shape[1])
+    ``values`` (entries,): in place of those of ``rows``.
+    """
+    intercept, weights, factors = arrays.intercept, arrays.weights, arrays.factors
+    sums = np.empty(factors.shape[1])
     for sample in range(len(rows.indptr) - 1):
         start, end = rows.indptr[sample], rows.indptr[sample + 1]
-        slots, values = rows.slots[start:end], rows.values[start:end]
-        x = np.empty(end - start)
-        _scale(settings.scaled, slots, values, rows.numeric[start:end], arrays.scaler, x)
-        _raw(arrays, slots, x, sums, scores[sample])
+        slots, x = rows.slots[start:end], values[start:end]
+        _raw(intercept, weights, factors, slots, x, sums, scores[sample])
