@@ -19,6 +19,7 @@ def plain_loop(spec: Spec, records: Sequence[bytes]) -> tuple[State, Mapping[str
     decoder = sample_format(spec.samples.format, spec.samples.fields, spec.learning)
     samples, _ = decoder.decode(records, np.arange(len(records), dtype=np.int64))
     state = learner.initial()
+    samples = learner.filled(state, samples)
     learner.mark(state, samples)
     return state, learner.learn(state, samples, float("nan"), 1.0)
 
