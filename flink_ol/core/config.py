@@ -90,7 +90,7 @@ class Learning(Section):
         super().__post_init__()
         check_classes(self.task, self.classes)
         check_loss(self.task, self.loss.name if self.loss else None)
-        check_optimizer(self.optimizer.name, self.model.to_json())
+        check_optimizer(self.optimizer.to_json(), self.model.to_json())
 
     @property
     def chosen_loss(self) -> Loss:
@@ -110,11 +110,17 @@ class Learning(Section):
         return self.classes if isinstance(self.classes, int) else len(self.classes or ())
 
 
-def check_optimizer(name: str, model: Mapping[str, Any]) -> None:
-    """ConfigError unless the optimizer ``name`` can do what ``model`` (as JSON) asks for."""
+def check_optimizer(optimizer: Mapping[str, Any], model: Mapping[str, Any]) -> None:
+    """ConfigError unless ``optimizer`` can do what ``model`` asks for; both as JSON."""
+    name = optimizer.get("name", "sgd")
     if name == "adaptive" and model.get("family", "linear") != "linear":
         allowed = "another optimizer: adaptive is for the model family linear"
         raise ConfigError("optimizer.name", name, allowed)
+    if name == "ftrl" and model.get("family") in ("fm", "mlp"):
+        beta, l2 = optimizer.get("beta", 1.0), optimizer.get("l2", 1.0)
+        if beta == l2 == 0.0:
+            allowed = f"more than 0 here or in optimizer.l2: {model['family']} begins at random"
+            raise ConfigError("optimizer.beta", beta, allowed)
     unable = {"ftrl": ("l1",), "adaptive": ("l1", "l2", "clip_value", "clip_norm")}.get(name, ())
     for key in unable:
         if model.get(key):

@@ -13,11 +13,12 @@ class Labels:
     """One task's labels: ``encode`` what a record says, ``decode`` what the model answers.
 
     binary: true/false, 0/1 or -1/1, or the two names in ``classes``, negative first. multiclass:
-    the names in ``classes``, or integers below the number given. regression: finite numbers.
+    the names in ``classes``, or integers below the number given. regression: finite numbers, not
+    below ``least_target``.
     """
 
-    def __init__(self, task: Task, classes: Classes) -> None:
-        self.task = task
+    def __init__(self, task: Task, classes: Classes, least_target: float = -math.inf) -> None:
+        self.task, self.least_target = task, least_target
         self.index: dict[Any, float] = {}  # by label; binary takes True for 1 and -1 for 0
         if isinstance(classes, tuple):
             self._labels: tuple[Any, ...] = classes
@@ -33,9 +34,14 @@ class Labels:
         """Class index, or target; ValueError that says what is allowed instead."""
         if self.task == "regression":
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            if number and math.isfinite(value):
-                return float(value)
-            raise ValueError(f"{shown(value)} is not a finite number")
+            if not (number and math.isfinite(value)):
+                raise ValueError(f"{shown(value)} is not a finite number")
+            if value < self.least_target:
+                least = f"{self.least_target:g}"
+                raise ValueError(
+                    f"{shown(value)} is not allowed by the loss; give at least {least}"
+                )
+            return float(value)
         truth_value = isinstance(value, bool) and (self.task != "binary" or self._named)
         if isinstance(value, str | int | float) and not truth_value and value in self.index:
             return self.index[value]

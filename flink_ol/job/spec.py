@@ -87,7 +87,7 @@ class Spec(Checked):
         client_arguments(self.kafka.bootstrap_servers, self.kafka.properties)
         check_classes(self.task, self.classes)
         check_loss(self.task, self.loss.name if self.loss else None)
-        check_optimizer(self.optimizer.name, self.model.to_json())
+        check_optimizer(self.optimizer.to_json(), self.model.to_json())
         return self
 
     @classmethod
@@ -200,7 +200,7 @@ def _beyond_one_key(fields: Mapping[str, Any], wrong: Set[str]) -> list[Problem]
             problems.append(not_allowed(error.key, error.value, error.allowed))
     if not wrong & {"model", "optimizer"}:
         try:
-            check_optimizer(fields.get("optimizer", {}).get("name", "sgd"), fields.get("model", {}))
+            check_optimizer(fields.get("optimizer", {}), fields.get("model", {}))
         except ConfigError as error:
             problems.append(not_allowed(error.key, error.value, error.allowed))
     return problems

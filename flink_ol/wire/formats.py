@@ -68,7 +68,8 @@ def sample_format(name: str, fields: Any, learning: Learning) -> SampleFormat:
 
     Messages may be compressed, and features made of features, whatever the format.
     """
-    labels, features = Labels(learning.task, learning.classes), learning.features
+    features, least = learning.features, learning.chosen_loss.least_target
+    labels = Labels(learning.task, learning.classes, least)
     if not (features.text or features.crosses):
         return Uncompressed(FORMATS[name].samples(labels, fields, features.hash_bits))
     expansion = Expansion(features.text, features.crosses, features.hash_bits)

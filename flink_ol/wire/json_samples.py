@@ -172,7 +172,7 @@ class JsonSamples:
             if not kinds <= NUMBERS:
                 raise UnusualError
             labels = np.array(found, np.float64)
-            if not np.isfinite(labels).all():
+            if not np.isfinite(labels).all() or (labels < self.labels.least_target).any():
                 raise UnusualError
             return labels
         if bool in kinds:

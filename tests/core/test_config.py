@@ -13,6 +13,7 @@ import pytest
 from flink_ol.core.config import (
     ConfigError,
     Features,
+    FmModel,
     Ftrl,
     Learning,
     LinearModel,
@@ -140,3 +141,8 @@ def test_the_json_schema_tells_the_members_apart_and_explains_them() -> None:
     assert sgd["additionalProperties"] is False
     assert sgd["properties"]["learning_rate"]["exclusiveMinimum"] == 0
     assert sgd["properties"]["learning_rate"]["description"] == "Rate of the weights."
+
+
+def test_ftrl_that_cannot_hold_random_first_weights_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"optimizer\.beta"):
+        Learning(task="binary", model=FmModel(), optimizer=Ftrl(beta=0.0, l2=0.0))

@@ -19,6 +19,7 @@ from flink_ol.core.config import Features, Learning
 from flink_ol.core.features.hashing import feature_key
 from flink_ol.core.learner import Learner
 from flink_ol.core.loop import Loop
+from flink_ol.core.losses.poisson import Poisson
 from flink_ol.core.samples import Rejection, Samples
 from flink_ol.wire.compression import unpack
 from flink_ol.wire.csv_samples import CsvFields
@@ -447,3 +448,15 @@ def test_labels_read_as_their_classes() -> None:
 
 def test_json_itself_is_what_the_laws_compare_with() -> None:
     assert orjson.loads(decoder("json").encode({"1": 2}, 1)) == {"x": {"1": 2}, "y": 1}
+
+
+def test_a_target_that_the_loss_cannot_have_is_refused_in_every_format() -> None:
+    learning = Learning(task="regression", loss=Poisson())
+    for name, case in CASES.items():
+        decoder = sample_format(name, case.fields, learning)
+        records = [decoder.encode(dict.fromkeys(NAMES, 2.0), target) for target in (-1, 0)]
+        samples, rejections = decoder.decode(records, np.array([7, 8]))
+        assert samples.labels.tolist() == [0.0], name
+        (rejection,) = rejections
+        assert rejection.offset == 7, name
+        assert "give at least 0" in rejection.reason, name

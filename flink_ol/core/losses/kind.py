@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ class Loss(NamedTuple):
     value: Callable[[np.ndarray, np.ndarray], np.ndarray]  # scores, labels -> (samples,) losses
     predict: Callable[[np.ndarray], np.ndarray]  # scores (samples, outputs) -> predictions
     parameters: tuple[float, ...] = (0.0,) * PARAMETERS  # PARAMETERS numbers for the kernels
+    least_target: float = -math.inf  # of regression; smaller ones mean nothing to the loss
 
 
 def padded(*parameters: float) -> tuple[float, ...]:

@@ -30,7 +30,7 @@ class Poisson(Section):
 
     def kind(self) -> Loss:
         """What the kernels and the learner need to know."""
-        return Loss("poisson", CODE, value, predict)
+        return Loss("poisson", CODE, value, predict, least_target=0.0)
 
 
 def value(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
