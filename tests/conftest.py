@@ -11,8 +11,9 @@ import pytest
 pytest_plugins = ["tests.local_stack"]
 
 
-# A run that fails must fail again; HYPOTHESIS_PROFILE=default looks for new examples instead.
-hypothesis.settings.register_profile("repeatable", derandomize=True)
+# A run that fails must fail again, and nothing fails by the time it takes;
+# HYPOTHESIS_PROFILE=default looks for new examples instead.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 

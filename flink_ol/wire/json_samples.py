@@ -5,8 +5,9 @@ the names of the parts being settings; or flat records, where every other field 
 A feature is a number, or a text or truth value (``f=v`` with value 1), or null (absent). Of a key
 that stands twice in an object the last counts, as JSON readers do.
 
-A batch is parsed by one call and taken apart column by column. Only a batch with something
-unusual in it is looked at record by record, to find which ones and why.
+A batch whose records differ in their numbers alone is read by json_rows. Any other is parsed by
+one call and taken apart column by column. Only a batch with something unusual in it is looked at
+record by record, to find which ones and why.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from flink_ol.wire.json_faults import (
     importance_fault,
     parse_record,
 )
+from flink_ol.wire.json_rows import AlikeRows
 from flink_ol.wire.names import FeatureNames
 
 
@@ -61,6 +63,7 @@ class JsonSamples:
         self.labels = labels
         self._fields = fields
         self._names = FeatureNames(hash_bits)
+        self._alike = AlikeRows(labels, fields, self._names)
         self._parts = {fields.label, fields.importance, fields.id, fields.time}
         # stands between records, so that none can pass for two, or two for one: see _parse
         self._sentinel = secrets.randbits(62)
@@ -71,6 +74,9 @@ class JsonSamples:
     ) -> tuple[Samples, list[Rejection]]:
         """Samples and rejections of ``payloads``, whose Kafka ``offsets`` (records,) increase."""
         self._names.trim()
+        alike = self._alike.samples(payloads, offsets)
+        if alike is not None:
+            return alike, []
         rejections: list[Rejection] = []
         records = self._parse(payloads)
         if records is None:

@@ -20,7 +20,7 @@ _TAB, _NEWLINE, _RETURN, _SPACE, _HASH, _CARET = 9, 10, 13, 32, 35, 94
 _PLUS, _MINUS, _POINT, _ZERO, _NINE, _COLON, _BAR = 43, 45, 46, 48, 57, 58, 124
 _E, _SMALL_E = 69, 101
 
-_READ, _INEXACT, _UNREADABLE = 0, 1, 2
+READ, _INEXACT, _UNREADABLE = 0, 1, 2
 _POWERS = 10.0 ** np.arange(23)  # all exact in float64
 _MOST_EXACT = 1 << 53
 
@@ -45,7 +45,7 @@ def _blank(byte: int) -> bool:
 
 
 @njit
-def _number(text: np.ndarray, at: int, end: int) -> tuple[int, float, int]:
+def number(text: np.ndarray, at: int, end: int) -> tuple[int, float, int]:
     """Code, value and end of the number at ``at``: right to the last bit, or not given.
 
     A decimal mantissa below 2^53 times or through a power of ten up to 22 is one rounding
@@ -89,7 +89,7 @@ def _number(text: np.ndarray, at: int, end: int) -> tuple[int, float, int]:
     if not exact or exponent > 22 or exponent < -22:
         return _INEXACT, 1.0, at
     value = mantissa * _POWERS[exponent] if exponent >= 0 else mantissa / _POWERS[-exponent]
-    return _READ, sign * value, at
+    return READ, sign * value, at
 
 
 @njit
@@ -199,16 +199,16 @@ def scan(
                 digits = digits and byte >= _ZERO and byte <= _NINE
                 at += 1
             stop = at
-            code, value = _READ, 1.0
+            code, value = READ, 1.0
             has_value = at < end and text[at] == _COLON
             if has_value:
-                code, value, at = _number(text, at + 1, end)
+                code, value, at = number(text, at + 1, end)
             if at < end and not (
                 _blank(text[at]) or text[at] == (_BAR if grammar == VW else _HASH)
             ):
                 code = _UNREADABLE
             if opens:
-                wrong = code != _READ
+                wrong = code != READ
                 space_begin, space_end, scale = word, stop, value
                 continue
             unfit = grammar == LIBSVM and not (digits and has_value)
