@@ -19,18 +19,21 @@ def everything(context: typer.Context) -> None:
     """All figures with their defaults, one JSON line each."""
     if context.invoked_subcommand is None:
         _print({"machine": platform.platform(), "cores": os.cpu_count(), "load": os.getloadavg()})
-        throughput_command(8_000_000, 2, 50)
+        throughput_command(10_000_000, 2, 200, 100)
         latency_command(2_000, 20, 2)
 
 
 @app.command("throughput")
 def throughput_command(
-    samples: Annotated[int, typer.Option(help="how many to fill the topic with")] = 8_000_000,
+    samples: Annotated[int, typer.Option(help="how many to fill the topic with")] = 10_000_000,
     workers: Annotated[int, typer.Option(help="training.workers")] = 2,
-    window_ms: Annotated[int, typer.Option(help="training.batch_window_ms")] = 50,
+    window_ms: Annotated[int, typer.Option(help="training.batch_window_ms")] = 200,
+    weights_ms: Annotated[int, typer.Option(help="weights.interval_ms")] = 100,
 ) -> None:
     """Samples per second from a filled topic."""
-    _print({"benchmark": "throughput", **throughput.measure(samples, workers, window_ms)})
+    _print(
+        {"benchmark": "throughput", **throughput.measure(samples, workers, window_ms, weights_ms)}
+    )
 
 
 @app.command("latency")

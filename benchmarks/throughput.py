@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from typing import Any
 
 from benchmarks.streamed import await_samples, streamed
@@ -12,7 +13,7 @@ from flink_ol.client import SampleWriter
 REPEATED = 2_000_000  # so many different records, again and again: memory is for the job
 
 
-def measure(samples: int, workers: int, window_ms: int) -> dict[str, Any]:
+def measure(samples: int, workers: int, window_ms: int, weights_ms: int) -> dict[str, Any]:
     """Fill the topic, then let the job run through it; figures are of its second half.
 
     The first half is the warm-up: Java's compiler alone takes ten seconds of one core.
@@ -22,6 +23,7 @@ def measure(samples: int, workers: int, window_ms: int) -> dict[str, Any]:
         optimizer={"name": "sgd", "learning_rate": 0.005},
         training={"workers": workers, "batch_window_ms": window_ms},
         metrics={"interval_ms": 250},
+        weights={"interval_ms": weights_ms},
     ) as job:
         records = dense_json(min(samples, REPEATED))
         with SampleWriter(job.connection) as writer:
@@ -43,6 +45,8 @@ def measure(samples: int, workers: int, window_ms: int) -> dict[str, Any]:
         "samples": samples,
         "workers": workers,
         "window_ms": window_ms,
+        "weights_ms": weights_ms,
+        "loop_s": round(_loop_s(), 2),
         "samples_per_s": round(learned / (last["time_ms"] - first["time_ms"]) * 1000),
         "best_quarter_second": round(max(rates, default=0.0)),
         "cpu_us_per_sample": {
@@ -51,3 +55,11 @@ def measure(samples: int, workers: int, window_ms: int) -> dict[str, Any]:
         "memory_mib": memory,
         "log_loss": round(last["metrics"]["log_loss"], 4),
     }
+
+
+def _loop_s() -> float:
+    """Seconds for a fixed loop of plain Python: how fast the machine is just now."""
+    began, total = time.perf_counter(), 0
+    for i in range(6_000_000):
+        total += i * i
+    return time.perf_counter() - began

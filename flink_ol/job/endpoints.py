@@ -41,6 +41,7 @@ class Endpoints:
                 # a trickle would be fetched record by record, at the cost of a core
                 "properties.fetch.min.bytes": "65536",
                 "properties.fetch.max.wait.ms": "20",
+                "properties.max.poll.records": "5000",  # each poll is a handover between threads
             },
             "pt AS PROCTIME()",
         )
