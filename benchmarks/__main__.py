@@ -20,7 +20,7 @@ def everything(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
         _print({"machine": platform.platform(), "cores": os.cpu_count(), "load": os.getloadavg()})
         throughput_command(10_000_000, 2, 200, 100)
-        latency_command(2_000, 20, 2)
+        latency_command(2_000, 20, 2, 100, 50)
 
 
 @app.command("throughput")
@@ -41,9 +41,12 @@ def latency_command(
     rate: Annotated[int, typer.Option(help="samples per second meanwhile")] = 2_000,
     seconds: Annotated[int, typer.Option(help="how long to ask")] = 20,
     workers: Annotated[int, typer.Option(help="training.workers")] = 2,
+    window_ms: Annotated[int, typer.Option(help="training.batch_window_ms")] = 100,
+    weights_ms: Annotated[int, typer.Option(help="weights.interval_ms")] = 50,
 ) -> None:
     """Time from a request to its prediction."""
-    _print({"benchmark": "latency", **latency.measure(rate, seconds, workers)})
+    figures = latency.measure(rate, seconds, workers, window_ms, weights_ms)
+    _print({"benchmark": "latency", **figures})
 
 
 def _print(figures: dict[str, object]) -> None:

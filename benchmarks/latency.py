@@ -13,15 +13,20 @@ from benchmarks.streamed import await_samples, streamed
 from benchmarks.workloads import dense_json
 from flink_ol.client import Connection, MetricsReader, Predictor, SampleWriter
 
+_WARM_UP_S = 40  # Java's compiler takes a good part of a core until then
 
-def measure(rate: int, seconds: int, workers: int) -> dict[str, Any]:
+
+def measure(
+    rate: int, seconds: int, workers: int, window_ms: int, weights_ms: int
+) -> dict[str, Any]:
     """Ask one request at a time, about 20 a second, at ``rate`` samples per second."""
-    warm_up = 15 * rate
+    warm_up = _WARM_UP_S * rate
     records = dense_json(warm_up + rate * (seconds + 5))
     with streamed(
         "latency",
         optimizer={"name": "sgd", "learning_rate": 0.005},
-        training={"workers": workers},
+        training={"workers": workers, "batch_window_ms": window_ms},
+        weights={"interval_ms": weights_ms},
         metrics={"interval_ms": 250},
     ) as job:
         job.submit()
@@ -38,6 +43,8 @@ def measure(rate: int, seconds: int, workers: int) -> dict[str, Any]:
     return {
         "rate": rate,
         "workers": workers,
+        "window_ms": window_ms,
+        "weights_ms": weights_ms,
         "requests": len(waits),
         "request_to_prediction_ms": _quantiles(waits),
         "sample_to_model_ms": _quantiles(lags),
