@@ -1,6 +1,6 @@
 """How well Vowpal Wabbit and we predict in one pass over the same samples, in the same order.
 
-    python -m benchmarks.peers_quality --vw-python /tmp/vw/bin/python [--a9a a9a.ndjson.gz]
+    python -m benchmarks.peers_quality --vw-python ../vw/bin/python [--a9a a9a.ndjson.gz]
 
 ``--vw-python`` is a Python with the package vowpalwabbit (9.11); a file of newline-delimited
 ``{"x": {name: number or text}, "y": 0 or 1}`` may be given beside the flights.

@@ -61,10 +61,11 @@ class AlikeRows:
         lengths = np.fromiter(map(len, payloads), np.int64, len(payloads))  # type: ignore[arg-type]
         found = None
         if lengths.max() <= MOST_BYTES:
-            found = self._read(text, np.cumsum(lengths), offsets)
+            ends = np.cumsum(lengths)
+            found = self._read(text, ends, offsets)
             if found is None:
                 self._layout = layout_of(payloads[0], self._fields)
-                found = self._read(text, np.cumsum(lengths), offsets)
+                found = self._read(text, ends, offsets)
         self._missed = 0 if found is not None else self._missed + 1
         return found
 
