@@ -14,13 +14,13 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from flink_ol.core.families import feature_rates, mlp_inputs
+from flink_ol.core.families import feature_rates, standardised
 from flink_ol.core.families import fm_loops as loops
 from flink_ol.core.families import linear_loops as linear
 from flink_ol.core.families.fm_loops import Arrays, Settings
 from flink_ol.core.families.initial import Drawn, first_of
 from flink_ol.core.families.linear_loops import Rows
-from flink_ol.core.families.setting import Setting
+from flink_ol.core.families.setting import COORDINATE, Setting
 from flink_ol.core.fields import Section
 from flink_ol.core.optimizers import padded
 from flink_ol.core.state import ArraySpec
@@ -51,16 +51,11 @@ class Fm:
 
     def __init__(self, model: FmModel, setting: Setting) -> None:
         optimizer = setting.optimizer
-        if not setting.intercept:
-            intercept = linear.NO_INTERCEPT
-        elif optimizer.intercept_rate is None:
-            intercept = linear.COORDINATE
-        else:
-            intercept = linear.OWN_RATE
+        intercept = setting.intercept_kind
         code, parameters = optimizer.schedule
         self._optimizer, self._outputs = optimizer, setting.outputs
         self._accumulators = tuple(name for name, _ in optimizer.accumulators)
-        self._has_coordinate = intercept == linear.COORDINATE
+        self._has_coordinate = intercept == COORDINATE
         self._settings = Settings(
             loss=setting.loss.code,
             loss_parameters=setting.loss.parameters,
@@ -138,22 +133,14 @@ class Fm:
                 intercept_rate=settings.intercept_rate * rate_scale,
             )
         scores = np.empty((len(rows.labels), self._outputs))
-        before = after = rows.values
-        if self._settings.scaled:
-            before, after = np.empty_like(rows.values), np.empty_like(rows.values)
-            entries = rows.indptr, rows.slots, rows.values, rows.numeric
-            mlp_inputs.learn_scales(*entries, arrays["scaler"], before, after)
+        before, after = standardised.learned(arrays, rows, settings.scaled)
         loops.learn(settings, rows, before, after, self._arrays(arrays), scores)
         return scores
 
     def score(self, arrays: Mapping[str, np.ndarray], rows: Rows) -> np.ndarray:
         """Raw scores (samples, outputs) with everything as it stands."""
         scores = np.empty((len(rows.labels), self._outputs))
-        values = rows.values
-        if self._settings.scaled:
-            values = np.empty_like(values)
-            entries = rows.slots, rows.values, rows.numeric
-            mlp_inputs.standardise(*entries, arrays["scaler"], values)
+        values = standardised.standing(arrays, rows, self._settings.scaled)
         loops.score(rows, values, self._arrays(arrays), scores)
         return scores
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from flink_ol.core import losses, optimizers
 from flink_ol.core.compiled import njit
-from flink_ol.core.families.linear_loops import COORDINATE, OWN_RATE, Rows
+from flink_ol.core.families.linear_loops import Rows
+from flink_ol.core.families.setting import COORDINATE, OWN_RATE
 from flink_ol.core.optimizers import schedules
 
 
@@ -27,7 +28,7 @@ class Settings(NamedTuple):
     parameters: tuple[float, ...]  # the optimizer's own
     learning_rate: float
     factors_rate: float
-    intercept: int  # NO_INTERCEPT, OWN_RATE or COORDINATE of linear_loops
+    intercept: int  # NO_INTERCEPT, OWN_RATE or COORDINATE
     intercept_rate: float
     l2: float
     factors_l2: float

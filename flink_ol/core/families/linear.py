@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt
 from flink_ol.core.families import feature_rates
 from flink_ol.core.families import linear_loops as loops
 from flink_ol.core.families.linear_loops import Arrays, Rows, Settings
-from flink_ol.core.families.setting import Setting
+from flink_ol.core.families.setting import COORDINATE, Setting
 from flink_ol.core.fields import Section
 from flink_ol.core.optimizers import padded
 from flink_ol.core.state import ArraySpec
@@ -40,17 +40,12 @@ class Linear:
 
     def __init__(self, model: LinearModel, setting: Setting) -> None:
         optimizer = setting.optimizer
-        if not setting.intercept:
-            intercept = loops.NO_INTERCEPT
-        elif optimizer.intercept_rate is None:
-            intercept = loops.COORDINATE
-        else:
-            intercept = loops.OWN_RATE
+        intercept = setting.intercept_kind
         code, parameters = optimizer.schedule
         self._optimizer, self._outputs = optimizer, setting.outputs
         self._hash_bits = setting.hash_bits
         self._accumulators = tuple(name for name, _ in optimizer.accumulators)
-        self._has_coordinate = intercept == loops.COORDINATE
+        self._has_coordinate = intercept == COORDINATE
         self._settings = Settings(
             loss=setting.loss.code,
             loss_parameters=setting.loss.parameters,

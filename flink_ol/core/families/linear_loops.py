@@ -13,13 +13,12 @@ import numpy as np
 from flink_ol.core import losses, optimizers
 from flink_ol.core.compiled import njit
 from flink_ol.core.families import adaptive_steps, penalties
+from flink_ol.core.families.setting import COORDINATE, NO_INTERCEPT, OWN_RATE
 from flink_ol.core.features import scaling
 from flink_ol.core.features.scaling import COUNT, DEVIATIONS, MEAN
 from flink_ol.core.optimizers import schedules
 
 _NOBODY = np.uint64(2**63)  # a slot that no feature has
-
-NO_INTERCEPT, OWN_RATE, COORDINATE = range(3)  # how the intercept is learned
 
 
 class Settings(NamedTuple):

@@ -17,7 +17,7 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from flink_ol.core.families import activations, mlp_inputs, mlp_layers, mlp_steps
+from flink_ol.core.families import activations, mlp_inputs, mlp_layers, mlp_steps, standardised
 from flink_ol.core.families.initial import Drawn, first_of, limit_of
 from flink_ol.core.families.linear_loops import Rows
 from flink_ol.core.families.mlp_layers import Layer, Parameters
@@ -114,11 +114,7 @@ class Mlp:
         seen = np.zeros(len(arrays["weights_1"]), np.int32)
         # what leads out of the finite numbers shows in scores and parameters
         with np.errstate(all="ignore"):
-            before = after = rows.values
-            if self._setting.scaled:
-                before, after = np.empty_like(before), np.empty_like(after)
-                entries = rows.indptr, rows.slots, rows.values, rows.numeric
-                mlp_inputs.learn_scales(*entries, arrays["scaler"], before, after)
+            before, after = standardised.learned(arrays, rows, self._setting.scaled)
             for start in range(0, count, self._model.batch_size):
                 stop = min(start + self._model.batch_size, count)
                 span = slice(rows.indptr[start], rows.indptr[stop])
@@ -216,11 +212,7 @@ class Mlp:
         scores = np.empty((count, self._setting.outputs))
         seen = np.zeros(len(arrays["weights_1"]), np.int32)
         with np.errstate(all="ignore"):
-            values = rows.values
-            if self._setting.scaled:
-                values = np.empty_like(values)
-                entries = rows.slots, rows.values, rows.numeric
-                mlp_inputs.standardise(*entries, arrays["scaler"], values)
+            values = standardised.standing(arrays, rows, self._setting.scaled)
             for start in range(0, count, _SCORED_AT_ONCE):
                 stop = min(start + _SCORED_AT_ONCE, count)
                 place = mlp_inputs.layout(rows, start, stop, seen)

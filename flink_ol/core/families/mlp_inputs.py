@@ -1,10 +1,4 @@
-"""From sparse rows to the matrix of a mini-batch, standardised on the way.
-
-The order is that of the linear loops, sample by sample: a sample is scored with the statistics of
-all samples before it, those of its own mini-batch among them; then the scaler learns it; then its
-gradient is taken with the statistics that contain it. So what goes into the network does not
-depend on where a mini-batch begins.
-"""
+"""From sparse rows to the matrix of a mini-batch."""
 
 from __future__ import annotations
 
@@ -14,8 +8,6 @@ import numpy as np
 
 from flink_ol.core.compiled import njit
 from flink_ol.core.families.linear_loops import Rows
-from flink_ol.core.features import scaling
-from flink_ol.core.features.scaling import COUNT, DEVIATIONS, MEAN
 
 
 class Layout(NamedTuple):
@@ -69,58 +61,3 @@ def _fill(indptr: np.ndarray, columns: np.ndarray, values: np.ndarray, filled: n
             place = entry - indptr[0]
             if columns[place] >= 0:
                 filled[sample, columns[place]] += values[place]
-
-
-@njit
-def learn_scales(
-    indptr: np.ndarray,
-    slots: np.ndarray,
-    values: np.ndarray,
-    numeric: np.ndarray,
-    scaler: np.ndarray,
-    before: np.ndarray,
-    after: np.ndarray,
-) -> None:
-    """Standardised ``values`` before and after the scaler learned their sample, (entries,) each.
-
-    ``scaler`` (slots, 3) learns all samples of ``indptr``, in place; every slot must be known.
-    """
-    for sample in range(len(indptr) - 1):
-        for entry in range(indptr[sample], indptr[sample + 1]):
-            before[entry] = values[entry]
-            if numeric[entry]:
-                before[entry] = _standardised(scaler, slots[entry], values[entry])
-        for entry in range(indptr[sample], indptr[sample + 1]):
-            after[entry] = values[entry]
-            if numeric[entry]:
-                slot = slots[entry]
-                count = scaler[slot, COUNT] + 1.0
-                mean, deviations = scaling.learned(
-                    scaler[slot, MEAN], scaler[slot, DEVIATIONS], values[entry], 1.0 / count
-                )
-                scaler[slot, COUNT] = count
-                scaler[slot, MEAN] = mean
-                scaler[slot, DEVIATIONS] = deviations
-                after[entry] = _standardised(scaler, slot, values[entry])
-
-
-@njit
-def standardise(
-    slots: np.ndarray,
-    values: np.ndarray,
-    numeric: np.ndarray,
-    scaler: np.ndarray,
-    scaled: np.ndarray,
-) -> None:
-    """``scaled`` (entries,) with the statistics as they stand; unknown slots, -1, are left out."""
-    for entry in range(len(values)):
-        scaled[entry] = values[entry]
-        if numeric[entry] and slots[entry] >= 0:
-            scaled[entry] = _standardised(scaler, slots[entry], values[entry])
-
-
-@njit
-def _standardised(scaler: np.ndarray, slot: int, value: float) -> float:
-    mean = scaler[slot, MEAN]
-    variance = scaler[slot, DEVIATIONS] / scaler[slot, COUNT]
-    return (value - mean) * scaling.inverse_deviation(mean, variance)
