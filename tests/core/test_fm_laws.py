@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,12 +12,17 @@ from flink_ol.core.config import Features, FmModel, Learning, LinearModel, Sgd, 
 from flink_ol.core.learner import Learner
 from flink_ol.core.losses import SECTIONS
 from flink_ol.core.samples import Samples
-from flink_ol.core.state import State
 from tests.core import tasks
+from tests.core.laws import (
+    NAN,
+    assert_order_does_not_matter,
+    assert_restored,
+    own_and_folded,
+    same,
+)
 from tests.core.streams import KEYS, batches, random_samples, samples_of
 from tests.core.tasks import TASKS
 
-NAN = float("nan")
 MODEL = FmModel(factors=3, initial_deviation=0.2, l2=0.01, factors_l2=0.02)
 each = pytest.mark.parametrize(
     "settings",
@@ -30,12 +34,6 @@ each = pytest.mark.parametrize(
         if not name.startswith("adaptive")
     ],
 )
-
-
-def same(state: State, other: State) -> bool:
-    return np.array_equal(state.vocabulary.keys, other.vocabulary.keys) and all(
-        state.rows(spec.name).tobytes() == other.rows(spec.name).tobytes() for spec in state.specs
-    )
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -109,28 +107,13 @@ def check_against_linear(task: Task, optimizer: str, **rest: object) -> None:
 
 @each
 def test_restoring_gives_back_every_bit(settings: Learning) -> None:
-    learner = Learner(settings)
-    state = learner.initial()
-    first, second = (random_samples(settings, 60, seed=seed) for seed in (5, 6))
-    learner.learn(state, first.rows(0, 20), NAN, 1.0)
-    state.slots(second.keys)
-    before = state.copy()
-    mark = learner.mark(state, second)
-    learner.learn(state, second, 0.0, 1.0)
-    assert not same(state, before)
-    learner.restore(state, mark)
-    assert same(state, before)
+    assert_restored(settings)
 
 
 @each
 def test_merging_the_differences_gives_the_learners_own_state(settings: Learning) -> None:
     learner = Learner(settings)
-    own, folded = learner.initial(), learner.initial()
-    for batch in batches(random_samples(settings, 150, seed=7, weighted=True), seed=8):
-        mark = learner.mark(own, batch)
-        learner.learn(own, batch, NAN, 1.0)
-        learner.merge(folded, learner.difference(own, mark, batch), 1.0)
-    assert np.array_equal(own.vocabulary.keys, folded.vocabulary.keys)
+    own, folded = own_and_folded(learner, 150)
     for spec in learner.specs:
         one, other = folded.rows(spec.name), own.rows(spec.name)
         np.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-12, err_msg=spec.name)
@@ -138,25 +121,7 @@ def test_merging_the_differences_gives_the_learners_own_state(settings: Learning
 
 @each
 def test_merging_ignores_the_order_of_arrival(settings: Learning) -> None:
-    learner = Learner(settings)
-    deltas = []
-    for shard, batch in enumerate(batches(random_samples(settings, 120, seed=9), seed=10)):
-        state = learner.initial()
-        mark = learner.mark(state, batch)
-        learner.learn(state, batch, NAN, 1.0)
-        deltas.append((learner.difference(state, mark, batch), 1.0 / (shard + 1)))
-    results = []
-    for order in (deltas, deltas[::-1], deltas[1::2] + deltas[::2]):
-        state = learner.initial()
-        state.slots(KEYS)
-        for delta, factor in order:
-            learner.merge(state, delta, factor)
-        results.append(state)
-    for one, other in pairwise(results):
-        for spec in learner.specs:
-            np.testing.assert_allclose(
-                one.rows(spec.name), other.rows(spec.name), rtol=1e-11, atol=1e-12
-            )
+    assert_order_does_not_matter(settings, 120, rtol=1e-11)
 
 
 @each

@@ -29,10 +29,16 @@ from flink_ol.core.learner import Learner
 from flink_ol.core.losses import OF_TASK
 from flink_ol.core.samples import Samples
 from flink_ol.core.state import Delta, State
+from tests.core.laws import (
+    NAN,
+    assert_order_does_not_matter,
+    assert_restored,
+    own_and_folded,
+    same,
+)
 from tests.core.streams import KEYS, batches, random_samples, samples_of
 from tests.core.tasks import TASKS
 
-NAN = float("nan")
 HIDDEN = (HiddenLayer(units=6, activation="tanh"), 5)
 
 
@@ -77,12 +83,6 @@ laws = pytest.mark.parametrize(
         for name, optimizer in OPTIMIZERS.items()
     ],
 )
-
-
-def same(state: State, other: State) -> bool:
-    return np.array_equal(state.vocabulary.keys, other.vocabulary.keys) and all(
-        state.rows(spec.name).tobytes() == other.rows(spec.name).tobytes() for spec in state.specs
-    )
 
 
 class Plain:
@@ -235,17 +235,7 @@ def test_mini_batches_equal_those_of_the_plain_network(
 
 @laws
 def test_restoring_gives_back_every_bit(settings: Learning) -> None:
-    learner = Learner(settings)
-    state = learner.initial()
-    first, second = (random_samples(settings, 60, seed=seed) for seed in (5, 6))
-    learner.learn(state, first.rows(0, 20), NAN, 1.0)
-    state.slots(second.keys)
-    before = state.copy()
-    mark = learner.mark(state, second)
-    learner.learn(state, second, 0.0, 1.0)
-    assert not same(state, before)
-    learner.restore(state, mark)
-    assert same(state, before)
+    assert_restored(settings)
 
 
 @laws
@@ -256,13 +246,7 @@ def test_merging_the_differences_gives_the_learners_own_state(
     plain = settings.to_json()
     settings = Learning.from_json({**plain, "model": {**plain["model"], "dtype": dtype}})
     learner = Learner(settings)
-    own, folded, label = learner.initial(), learner.initial(), NAN
-    for batch in batches(random_samples(settings, 150, seed=7, weighted=True), seed=8):
-        mark = learner.mark(own, batch)
-        learner.learn(own, batch, label, 1.0)
-        learner.merge(folded, learner.difference(own, mark, batch), 1.0)
-        label = float(batch.labels[-1]) if len(batch) else label
-    assert np.array_equal(own.vocabulary.keys, folded.vocabulary.keys)
+    own, folded = own_and_folded(learner, 150)
     limit = 1e-12 if dtype == "float64" else 1e-4
     for spec in learner.specs:
         one, other = folded.rows(spec.name), own.rows(spec.name)
@@ -273,25 +257,7 @@ def test_merging_the_differences_gives_the_learners_own_state(
 
 @laws
 def test_merging_ignores_the_order_of_arrival(settings: Learning) -> None:
-    learner = Learner(settings)
-    deltas = []
-    for shard, batch in enumerate(batches(random_samples(settings, 120, seed=9), seed=10)):
-        state = learner.initial()
-        mark = learner.mark(state, batch)
-        learner.learn(state, batch, NAN, 1.0)
-        deltas.append((learner.difference(state, mark, batch), 1.0 / (shard + 1)))
-    results = []
-    for order in (deltas, deltas[::-1], deltas[1::2] + deltas[::2]):
-        state = learner.initial()
-        state.slots(KEYS)
-        for delta, factor in order:
-            learner.merge(state, delta, factor)
-        results.append(state)
-    for one, other in pairwise(results):
-        for spec in learner.specs:
-            np.testing.assert_allclose(
-                one.rows(spec.name), other.rows(spec.name), rtol=1e-12, atol=1e-12
-            )
+    assert_order_does_not_matter(settings, 120)
 
 
 @laws
