@@ -32,7 +32,11 @@ class ArraySpec(NamedTuple):
 
 
 class Delta(NamedTuple):
-    """What a shard learned: per array the difference in the sense of the array's merge rule."""
+    """Rows of some features and the fixed arrays.
+
+    Differences in the sense of each array's merge rule (what a shard learned), or the numbers
+    themselves (``State.values``).
+    """
 
     keys: np.ndarray  # (touched,) int64, feature keys, distinct
     arrays: Mapping[str, np.ndarray]  # per feature: (touched, *shape); fixed: shape
@@ -109,6 +113,32 @@ class State:
         twin.specs, twin.vocabulary = self.specs, self.vocabulary.copy()
         twin.arrays = {name: array.copy() for name, array in self.arrays.items()}
         return twin
+
+    def values(self, slots: np.ndarray) -> Delta:
+        """The rows ``slots`` (rows,) int64, distinct, and all fixed arrays, as they stand: copies.
+
+        :meth:`assign` is the inverse; derived arrays are among them.
+        """
+        arrays = {
+            spec.name: self.arrays[spec.name][slots]
+            if spec.per_feature
+            else self.arrays[spec.name].copy()
+            for spec in self.specs
+        }
+        return Delta(self.vocabulary.keys[slots], arrays)
+
+    def assign(self, delta: Delta) -> np.ndarray:
+        """Set the rows of ``delta.keys`` and the fixed arrays, in place; the touched slots.
+
+        ``delta`` holds numbers, not differences. New keys get their slots; arrays that it does
+        not speak of stay as they are, for new keys as they begin.
+        """
+        slots = self.slots(delta.keys)
+        for spec in self.specs:
+            if spec.name in delta.arrays:
+                rows = slots if spec.per_feature else ...
+                self.arrays[spec.name][rows] = delta.arrays[spec.name]
+        return slots
 
     def merge(self, delta: Delta, factor: float) -> np.ndarray:
         """Add ``delta`` by each array's merge rule, in place; the touched slots.

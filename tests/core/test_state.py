@@ -79,6 +79,42 @@ def test_a_copy_is_independent() -> None:
     assert state.rows("weights").tolist() == [[3.0, -3.0]]
 
 
+def test_values_assigned_elsewhere_are_the_same_rows_under_any_slots() -> None:
+    state = State(SPECS, keys(3, 1, 7))
+    state.merge(delta(), 0.5)
+    state.arrays["shadow"][2] = 8.0
+    values = state.values(keys(2, 0))
+    assert values.keys.tolist() == [7, 3]
+    other = State(SPECS, keys(5, 3))
+    slots = other.assign(values)
+    assert slots.tolist() == [2, 1]
+    assert other.vocabulary.keys.tolist() == [5, 3, 7]
+    for spec in SPECS:
+        if spec.per_feature:
+            assert np.array_equal(other.rows(spec.name)[slots], state.rows(spec.name)[[2, 0]])
+        else:
+            assert np.array_equal(other.rows(spec.name), state.rows(spec.name))
+    assert other.rows("weights")[0].tolist() == [5.0, -5.0]
+
+
+def test_values_are_copies() -> None:
+    state = State(SPECS, keys(3, 7))
+    values = state.values(keys(0, 1))
+    before = state.copy()
+    for array in values.arrays.values():
+        array[...] = 99
+    for spec in SPECS:
+        assert np.array_equal(state.rows(spec.name), before.rows(spec.name))
+
+
+def test_assigning_leaves_arrays_alone_that_are_not_spoken_of() -> None:
+    state = State(SPECS, keys(3))
+    state.assign(Delta(keys(3, 9), {"counts": np.array([5, 6])}))
+    assert state.rows("counts").tolist() == [5, 6]
+    assert state.rows("weights").tolist() == [[3.0, -3.0], [9.0, -9.0]]
+    assert state.rows("bias").tolist() == [0.5, 1.5]
+
+
 @pytest.mark.parametrize("number", [np.nan, np.inf])
 def test_one_number_that_is_not_finite_makes_the_difference_so(number: float) -> None:
     good = delta()
