@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from flink_ol.core.ledger import Account
+from flink_ol.core.samples import Samples
 from flink_ol.core.state import Delta
 
 
@@ -19,6 +21,10 @@ class Version(NamedTuple):
 
 
 INITIAL = Version(0, 0)
+
+
+# what the arrays of an update say
+DIFFERENCE, GRADIENT, VALUES = "difference", "gradient", "values"
 
 
 class Worker(NamedTuple):
@@ -46,6 +52,21 @@ class Update(NamedTuple):
     sums: Mapping[str, np.ndarray]  # prequential sums, see core.evaluation
     names: Mapping[int, str]  # names of feature keys that the base does not have
     newest_ms: int  # largest Kafka timestamp of the batch
+    meaning: str = DIFFERENCE  # of delta; GRADIENT: sums of gradients; VALUES: what to set
+    samples: Samples | None = None  # to be learned from by the sequencer, delta being empty
+    round: int = 0  # of synchronous steps, that it is for
+    ends_pass: bool = False  # the shard has no more samples in this pass over a bounded input
+
+
+class Pace(NamedTuple):
+    """How far the shards are together, where they wait for each other."""
+
+    round: int = 0  # synchronous rounds done
+    passes: int = 0  # passes over a bounded input done
+    clocks: Mapping[int, int] = MappingProxyType({})  # partition at work -> its updates, aligned
+
+
+PACE_AT_FIRST = Pace()
 
 
 class Entry(NamedTuple):
@@ -53,12 +74,14 @@ class Entry(NamedTuple):
 
     version: Version
     time_ms: int  # the sequencer's clock; replicas have no other
-    update: Update | None = None
-    factor: float = 1.0  # weight of the update's averaged differences
+    updates: tuple[Update, ...] = ()  # one, or a shard each in a synchronous round
+    factor: float = 1.0  # weight of an update's averaged differences
+    divisor: float = 1.0  # of the summed gradients
     rate_scale: float = 1.0  # factor of the learning rate for what is learned from now on
     workers: tuple[Worker, ...] = ()  # all trainers that have said hello in this epoch
     publish: frozenset[str] = frozenset()  # of "weights", "snapshot", "metrics"
     command: Mapping[str, Any] | None = None  # the control command it answers, as read
+    pace: Pace = PACE_AT_FIRST  # for the trainers, of what they may do from now on
 
 
 class Frame(NamedTuple):
@@ -70,6 +93,7 @@ class Frame(NamedTuple):
     rate_scale: float
     keys: np.ndarray  # (features,) int64
     arrays: Mapping[str, np.ndarray]  # per feature: (features, *shape); fixed: shape
+    pace: Pace = PACE_AT_FIRST
 
 
 class Snapshot(NamedTuple):

@@ -14,7 +14,18 @@ import numpy as np
 from flink_ol.core.evaluation import Recent, add_sums
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Account, Ledger
-from flink_ol.core.messages import INITIAL, Entry, Frame, Request, Snapshot, Version, Worker
+from flink_ol.core.messages import (
+    INITIAL,
+    PACE_AT_FIRST,
+    Entry,
+    Frame,
+    Pace,
+    Request,
+    Snapshot,
+    Update,
+    Version,
+    Worker,
+)
 from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS
 from flink_ol.core.state import State
 
@@ -81,6 +92,7 @@ class ModelState:
     recent: Recent = field(default_factory=Recent)
     newest_ms: int = 0
     kept: list[Version] = field(default_factory=list)  # snapshots on the topic, oldest first
+    pace: Pace = PACE_AT_FIRST
 
 
 class Model:
@@ -130,10 +142,13 @@ class Model:
     def _fold(self, state: ModelState, entry: Entry) -> None:
         state.version, state.workers = entry.version, entry.workers
         state.rate_scale = entry.rate_scale
-        update = entry.update
-        if update is None:
-            return
-        self.learner.merge(state.arrays, update.delta, entry.factor)
+        state.pace = entry.pace
+        for update in entry.updates:
+            self.learner.merge(state.arrays, update.delta, entry.factor)
+            self._account(state, update)
+
+    def _account(self, state: ModelState, update: Update) -> None:
+        """Take in what belongs to the samples of ``update`` beside what was learned."""
         state.acknowledged[update.partition] = update.sequence
         account = state.ledger.get(update.partition, Account())
         state.ledger[update.partition] = account.join(update.account)
@@ -158,6 +173,7 @@ class Model:
             state.rate_scale,
             arrays.vocabulary.keys.copy(),
             {spec.name: arrays.rows(spec.name).copy() for spec in arrays.specs},
+            state.pace,
         )
 
     def snapshot(self, state: ModelState, created_ms: int) -> Snapshot:
@@ -195,6 +211,7 @@ class Model:
             Recent.of_arrays(snapshot.recent),
             snapshot.newest_ms,
             list(snapshot.kept),
+            frame.pace,
         )
 
     @staticmethod

@@ -128,7 +128,7 @@ class Sequencer:
         factor = self._weigh(state, update)
         state.owed |= self.intervals_ms.keys()
         effects.append(
-            self._append(state, now_ms, self._due(state, now_ms), update=update, factor=factor)
+            self._append(state, now_ms, self._due(state, now_ms), updates=(update,), factor=factor)
         )
         return effects + self._wake(state)
 

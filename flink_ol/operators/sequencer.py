@@ -70,12 +70,12 @@ class SequencerFunction(KeyedProcessFunction):
         now_ms = time.time_ns() // 1_000_000
         for effect in self._sequencer.handle(self._state, event, now_ms):
             if isinstance(effect, Append):
-                update = effect.entry.update
-                if update is None:
-                    payload = b""
-                elif not (isinstance(event, UpdateArrived) and update is event.update):
-                    payload = encode_update(update)
-                yield encode_entry(effect.entry, payload)
+                arrived = event.update if isinstance(event, UpdateArrived) else None
+                updates = [
+                    payload if update is arrived else encode_update(update)
+                    for update in effect.entry.updates
+                ]
+                yield encode_entry(effect.entry, updates)
             elif isinstance(effect, WakeMe):
                 ctx.timer_service().register_processing_time_timer(effect.at_ms)
             elif isinstance(effect, UpdateSpoilt):

@@ -1,10 +1,10 @@
-"""Versions and workers as JSON: lists of two integers."""
+"""Versions and workers as JSON, lists of two integers, and how far shards are together."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from flink_ol.core.messages import Version, Worker
+from flink_ol.core.messages import PACE_AT_FIRST, Pace, Version, Worker
 
 
 def version_of(fields: Any) -> Version:
@@ -22,3 +22,16 @@ def _two_integers(fields: Any) -> tuple[int, int]:
     if type(one) is not int or type(other) is not int:
         raise TypeError(f"{fields!r} is not two integers")
     return one, other
+
+
+def pace_to_json(pace: Pace) -> list[Any]:
+    """``[round, passes, {partition: clock}]``."""
+    return [pace.round, pace.passes, {str(p): clock for p, clock in pace.clocks.items()}]
+
+
+def pace_of(fields: Any) -> Pace:
+    """The inverse of :func:`pace_to_json`; None: the first. Raises TypeError or ValueError."""
+    if fields is None:
+        return PACE_AT_FIRST
+    *numbers, clocks = fields
+    return Pace(*_two_integers(numbers), {int(p): int(clock) for p, clock in clocks.items()})

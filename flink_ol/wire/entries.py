@@ -2,26 +2,32 @@
 
 Layout: length of the header (4 bytes, little endian), the header as JSON, then as many bytes as it
 says under ``update``: those of the update as the trainer sent them. So the sequencer never encodes
-arrays again.
+arrays again. Format 2 has any number of updates, their lengths a list, and divisor and pace.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
 import orjson
 
-from flink_ol.core.messages import Entry
-from flink_ol.wire.addresses import version_of, worker_of
+from flink_ol.core.messages import PACE_AT_FIRST, Entry
+from flink_ol.wire.addresses import pace_of, pace_to_json, version_of, worker_of
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.updates import decode_update
 
-_FORMAT = 1
+_FORMATS = range(1, 3)
 
 
-def encode_entry(entry: Entry, update: bytes) -> bytes:
-    """``update``: the encoded ``entry.update``, empty if it has none."""
+def encode_entry(entry: Entry, updates: Sequence[bytes]) -> bytes:
+    """``updates``: the encoded ``entry.updates``."""
+    # the lowest format that says it, so that no reader is shut out without need
+    plain = len(updates) < 2 and entry.divisor == 1.0 and entry.pace == PACE_AT_FIRST
+    lengths = [len(update) for update in updates]
     header = orjson.dumps(
         {
-            "format": _FORMAT,
+            "format": _FORMATS[0] if plain else _FORMATS[-1],
             "version": list(entry.version),
             "time_ms": entry.time_ms,
             "factor": entry.factor,
@@ -29,10 +35,11 @@ def encode_entry(entry: Entry, update: bytes) -> bytes:
             "workers": [list(worker) for worker in entry.workers],
             "publish": sorted(entry.publish),
             "command": entry.command,
-            "update": len(update),
+            "update": sum(lengths) if plain else lengths,
+            **({} if plain else {"divisor": entry.divisor, "pace": pace_to_json(entry.pace)}),
         }
     )
-    return len(header).to_bytes(4, "little") + header + update
+    return b"".join((len(header).to_bytes(4, "little"), header, *updates))
 
 
 def decode_entry(data: bytes) -> Entry:
@@ -42,24 +49,30 @@ def decode_entry(data: bytes) -> Entry:
         raise WireError(f"entry: its header claims {end} bytes of {len(data)}; it was cut off")
     try:
         header = orjson.loads(data[4:end])
-        if header["format"] != _FORMAT:
+        if header["format"] not in _FORMATS:
             raise WireError(
-                f"entry has format {header['format']}, this reader knows {_FORMAT}: "
-                "upgrade flink_ol"
+                f"entry has format {header['format']}, this reader knows {_FORMATS[0]} to "
+                f"{_FORMATS[-1]}: upgrade flink_ol"
             )
-        if header["update"] != len(data) - end:
+        lengths = header["update"]
+        if isinstance(lengths, int):
+            lengths = [lengths] if lengths else []
+        if sum(lengths) != len(data) - end:
             raise WireError(
-                f"entry: {len(data) - end} bytes of an update of {header['update']}; it was cut off"
+                f"entry: {len(data) - end} bytes of an update of {sum(lengths)}; it was cut off"
             )
+        places = pairwise(accumulate(lengths, initial=end))
         return Entry(
             version_of(header["version"]),
             int(header["time_ms"]),
-            decode_update(data[end:]) if len(data) > end else None,
+            tuple(decode_update(data[start:stop]) for start, stop in places),
             float(header["factor"]),
+            float(header.get("divisor", 1.0)),
             float(header["rate_scale"]),
             tuple(map(worker_of, header["workers"])),
             frozenset(header["publish"]),
             header["command"],
+            pace_of(header.get("pace")),
         )
     except WireError:
         raise

@@ -1,7 +1,8 @@
 """Weights frames, from the model back to the trainers.
 
 Tensors of kind ``frame``: arrays ``keys``, ``model/NAME``; fields version [epoch, number],
-workers [[index, incarnation], ...], acknowledged {partition: sequence}, rate_scale.
+workers [[index, incarnation], ...], acknowledged {partition: sequence}, rate_scale, and pace,
+[round, passes, {partition: clock}], where shards wait for each other.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from flink_ol.core.messages import Frame, Version, Worker
-from flink_ol.wire.addresses import version_of, worker_of
+from flink_ol.core.messages import PACE_AT_FIRST, Frame, Version, Worker
+from flink_ol.wire.addresses import pace_of, pace_to_json, version_of, worker_of
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.tensors import (
     decode_tensors,
@@ -53,6 +54,7 @@ def frame_content(frame: Frame) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         "workers": [list(worker) for worker in frame.workers],
         "acknowledged": {str(p): sequence for p, sequence in frame.acknowledged.items()},
         "rate_scale": frame.rate_scale,
+        **({} if frame.pace == PACE_AT_FIRST else {"pace": pace_to_json(frame.pace)}),
     }
     return fields, {"keys": frame.keys, **under("model", frame.arrays)}
 
@@ -67,6 +69,7 @@ def frame_of(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Fra
             float(fields["rate_scale"]),
             feature_keys(arrays),
             group("model", arrays),
+            pace_of(fields.get("pace")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WireError(f"frame: a field is missing or wrong ({error!r})") from None

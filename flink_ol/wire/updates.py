@@ -3,22 +3,30 @@
 Update: tensors of kind ``update``: arrays ``keys``, ``delta/NAME``, ``sums/NAME``; fields
 partition, sequence, worker [index, incarnation], base [epoch, number], account, names, newest_ms.
 Format 2 packs the counts among the sums, see packed_counts, and has their shapes in ``counts``.
+Format 3 has meaning, round, ends_pass, and, if samples are to be learned from, their arrays as
+``samples/NAME``.
 Hello: JSON ``{"kind": "hello", "format": 1, "worker": [index, incarnation]}``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
 import orjson
 
 from flink_ol.core.ledger import Account, ledger_from_json, ledger_to_json
-from flink_ol.core.messages import Hello, Update
+from flink_ol.core.messages import DIFFERENCE, Hello, Update
+from flink_ol.core.samples import Samples
 from flink_ol.core.state import Delta
 from flink_ol.wire.addresses import version_of, worker_of
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.packed_counts import pack_counts, unpack_counts
 from flink_ol.wire.tensors import decode_tensors, encode_tensors, feature_keys, group, under
 
-_KIND, _FORMATS = "update", range(1, 3)
+_KIND, _FORMATS = "update", range(1, 4)
+_DIFFERENCE = (DIFFERENCE, 0, False)
+_COLUMNS = ("indptr", "keys", "values", "numeric", "labels", "importance", "offsets")
 
 
 def encode_update(update: Update) -> bytes:
@@ -34,8 +42,17 @@ def encode_update(update: Update) -> bytes:
         **({"counts": shapes} if shapes else {}),
     }
     arrays = {"keys": update.delta.keys, **under("delta", update.delta.arrays)}
+    arrays |= under("sums", sums)
     # the lowest format that says it, so that no reader is shut out without need
-    return encode_tensors(_KIND, 2 if shapes else 1, fields, arrays | under("sums", sums))
+    number = 2 if shapes else 1
+    kind = update.meaning, update.round, update.ends_pass
+    if kind != _DIFFERENCE or update.samples is not None:
+        number = 3
+        fields |= dict(zip(("meaning", "round", "ends_pass"), kind, strict=True))
+    if update.samples is not None:
+        columns = update.samples._asdict()
+        arrays |= under("samples", {name: columns[name] for name in _COLUMNS})
+    return encode_tensors(_KIND, number, fields, arrays)
 
 
 def decode_update(data: bytes) -> Update:
@@ -44,6 +61,7 @@ def decode_update(data: bytes) -> Update:
     try:
         partition = int(fields["partition"])
         account: Account = ledger_from_json(fields["account"])[partition]
+        names = {int(key): name for key, name in fields["names"].items()}
         return Update(
             partition,
             int(fields["sequence"]),
@@ -52,11 +70,20 @@ def decode_update(data: bytes) -> Update:
             account,
             Delta(feature_keys(arrays), group("delta", arrays)),
             unpack_counts(fields.get("counts", {}), group("sums", arrays)),
-            {int(key): name for key, name in fields["names"].items()},
+            names,
             int(fields["newest_ms"]),
+            str(fields.get("meaning", DIFFERENCE)),
+            _samples(group("samples", arrays), names),
+            int(fields.get("round", 0)),
+            bool(fields.get("ends_pass", False)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WireError(f"update: a field is missing or wrong ({error!r})") from None
+
+
+def _samples(columns: Mapping[str, np.ndarray], names: Mapping[int, str]) -> Samples | None:
+    """The samples of the columns; names are of keys that were never sent before."""
+    return Samples(**{name: columns[name] for name in _COLUMNS}, names=names) if columns else None
 
 
 def encode_hello(hello: Hello) -> bytes:

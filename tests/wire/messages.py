@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from flink_ol.core.ledger import Account, Tally
-from flink_ol.core.messages import Entry, Frame, Snapshot, Update, Version, Worker
+from flink_ol.core.messages import Entry, Frame, Pace, Snapshot, Update, Version, Worker
+from flink_ol.core.samples import Samples
 from flink_ol.core.state import Delta
 
 KEYS = st.integers(-(2**63), 2**63 - 1)
@@ -25,6 +26,19 @@ COUNT_ARRAYS = npst.arrays(
 SUMS = st.dictionaries(st.sampled_from(["counts", "losses"]), FLOATS | COUNT_ARRAYS, max_size=2)
 KEY_ARRAYS = st.lists(KEYS, max_size=5, unique=True).map(lambda keys: np.array(keys, np.int64))
 
+PACES = st.builds(Pace, COUNTS, COUNTS, st.dictionaries(st.integers(0, 1000), COUNTS, max_size=3))
+SAMPLES = st.just(
+    Samples(
+        np.array([0, 2, 3]),
+        np.array([5, -1, 5]),
+        np.array([0.5, 1.0, -2.0]),
+        np.array([True, False, True]),
+        np.array([1.0, 0.0]),
+        np.array([1.0, 2.0]),
+        np.array([7, 9]),
+        {},
+    )
+)
 UPDATES = st.builds(
     Update,
     partition=st.integers(0, 1000),
@@ -36,17 +50,23 @@ UPDATES = st.builds(
     sums=SUMS,
     names=NAMES,
     newest_ms=COUNTS,
-)
+    meaning=st.sampled_from(["difference", "gradient", "values"]),
+    samples=st.none() | SAMPLES,
+    round=COUNTS,
+    ends_pass=st.booleans(),
+).map(lambda update: _with_its_names(update))
 ENTRIES = st.builds(
     Entry,
     version=VERSIONS,
     time_ms=COUNTS,
-    update=st.none() | UPDATES,
+    updates=st.lists(UPDATES, max_size=3).map(tuple),
     factor=st.floats(0, 1),
     rate_scale=st.floats(1, 128),
     workers=st.lists(WORKERS, max_size=3).map(tuple),
     publish=st.frozensets(st.sampled_from(["weights", "snapshot", "metrics"])),
+    divisor=st.sampled_from([1.0, 7.0]),
     command=st.none() | st.just({"command": "snapshot", "id": "a"}),
+    pace=PACES,
 )
 FRAMES = st.builds(
     Frame,
@@ -56,6 +76,7 @@ FRAMES = st.builds(
     rate_scale=st.floats(1, 128),
     keys=KEY_ARRAYS,
     arrays=ARRAYS,
+    pace=PACES,
 )
 SNAPSHOTS = st.builds(
     Snapshot,
@@ -87,6 +108,13 @@ def same(one: object, other: object) -> bool:
             and all(same(a, b) for a, b in zip(one, other, strict=True))
         )
     return one == other
+
+
+def _with_its_names(update: Update) -> Update:
+    samples = update.samples
+    if samples is not None:  # whose length is that of its rows, which _replace does not like
+        samples = Samples(**{**samples._asdict(), "names": update.names})
+    return update._replace(samples=samples)
 
 
 def _encodable(text: str) -> bool:

@@ -48,12 +48,12 @@ UPDATE = Update(
 _ENTRY = Entry(
     Version(7, 4),
     99,
-    UPDATE,
+    (UPDATE,),
     0.5,
-    2.0,
-    (_WORKER,),
-    frozenset({"weights"}),
-    {"command": "snapshot"},
+    rate_scale=2.0,
+    workers=(_WORKER,),
+    publish=frozenset({"weights"}),
+    command={"command": "snapshot"},
 )
 _FRAME = Frame(Version(7, 3), (_WORKER,), {2: 5}, 1.5, _KEYS, {"weights": _WEIGHTS})
 SNAPSHOT = Snapshot(
@@ -100,7 +100,7 @@ FORMATS = {
     "update-2.safetensors": _Format(lambda: encode_update(_UPDATE_2), decode_update, _UPDATE_2),
     "hello-1.json": _Format(lambda: encode_hello(Hello(_WORKER)), decode_hello, Hello(_WORKER)),
     "entry-1.bin": _Format(
-        lambda: encode_entry(_ENTRY, encode_update(UPDATE)), decode_entry, _ENTRY
+        lambda: encode_entry(_ENTRY, [encode_update(UPDATE)]), decode_entry, _ENTRY
     ),
     "frame-1.safetensors": _Format(lambda: encode_frame(_FRAME), decode_frame, _FRAME),
     "model-1.safetensors": _Format(

@@ -29,9 +29,9 @@ def test_updates_come_back_as_they_went(update: Update) -> None:
 
 @given(messages.ENTRIES)
 def test_entries_come_back_as_they_went(entry: Entry) -> None:
-    update = b"" if entry.update is None else encode_update(entry.update)
-    encoded = encode_entry(entry, update)
-    assert encoded.endswith(update)
+    updates = [encode_update(update) for update in entry.updates]
+    encoded = encode_entry(entry, updates)
+    assert encoded.endswith(b"".join(updates))
     assert same(decode_entry(encoded), entry)
 
 
@@ -81,7 +81,7 @@ DECODERS: dict[str, tuple[Callable[[], bytes], Callable[[bytes], Any]]] = {
     "model": (lambda: encode_snapshot(example(), {}), decode_snapshot),
     "frame": (lambda: encode_frame(example().frame), decode_frame),
     "hello": (lambda: encode_hello(Hello(Worker(1, 2))), decode_hello),
-    "entry": (lambda: encode_entry(Entry(Version(1, 2), 3), b""), decode_entry),
+    "entry": (lambda: encode_entry(Entry(Version(1, 2), 3), []), decode_entry),
 }
 
 
