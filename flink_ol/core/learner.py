@@ -6,7 +6,7 @@ Stateless itself; a state is worth nothing without the learner of the same setti
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from flink_ol.core.families.setting import Setting
 from flink_ol.core.features.extremes import batch_extremes
 from flink_ol.core.features.preparation import Entries, Preparation
 from flink_ol.core.features.scaling import batch_moments
+from flink_ol.core.gradients import divided_sum, feature_statistics
 from flink_ol.core.samples import Samples
 from flink_ol.core.state import ArraySpec, Delta, State
 
@@ -101,6 +102,55 @@ class Learner:
             answers = self._loss.predict(scores)
             baseline = state.arrays["baseline"]
             return self._judge.sums(answers, samples, float(previous), baseline)
+
+    def gradient(self, state: State, samples: Samples, previous: float) -> tuple[Delta, Sums]:
+        """Gradients at ``state`` summed over ``samples``, with their statistics; prequential sums.
+
+        Changes nothing, but gives new keys their slots. The gradients stand under the names of
+        the parameters; what the optimizer keeps is left out. Numbers are standardised and placed
+        by the statistics of ``state``, so ask :meth:`filled` not to learn here.
+        """
+        slots = state.slots(_plain(samples.keys, np.int64))
+        touched, ranks = _ranks(slots, state.vocabulary.size)
+        rows = _rows(samples, slots)
+        values = self._preparation.scored(state, Entries(slots, rows.values, rows.numeric))
+        prepared = rows._replace(values=values)
+        scores, arrays = self._family.gradient(state.arrays, prepared, ranks, touched)
+        baseline = state.arrays["baseline"].copy()
+        with np.errstate(all="ignore"):
+            arrays |= feature_statistics(self._preparation.specs, state, rows, touched, ranks)
+            answers = self._loss.predict(scores)
+            sums = self._judge.sums(answers, samples, float(previous), baseline)
+            arrays["baseline"] = baseline - state.arrays["baseline"]
+        arrays["steps"] = np.array([len(samples)], np.int64)
+        return Delta(state.vocabulary.keys[touched], arrays), sums
+
+    def step(
+        self, state: State, gradients: Sequence[Delta], divisor: float, rate_scale: float
+    ) -> np.ndarray:
+        """One optimizer step along the sum of ``gradients`` over ``divisor``, in place.
+
+        They are added up, and their statistics merged, in the order given. Without samples there
+        is no step. Gives the touched slots (touched,) int64, in order of first appearance.
+        """
+        slots = [np.zeros(0, np.int64), *(state.slots(delta.keys) for delta in gradients)]
+        touched, ranks = _ranks(np.concatenate(slots), state.vocabulary.size)
+        if not any(int(delta.arrays["steps"][0]) for delta in gradients):
+            return touched
+        parts = [delta.arrays for delta in gradients]
+        places = np.split(ranks, np.cumsum([len(delta.keys) for delta in gradients])[:-1])
+        own = {spec.name for spec in self._family.specs}
+        with np.errstate(all="ignore"):
+            sums = {
+                spec.name: divided_sum(spec, parts, places, len(touched), float(divisor))
+                for spec in self._family.specs
+                if spec.name in parts[0]
+            }
+            self._family.step(state.arrays, touched, sums, float(rate_scale))
+            for keys, arrays in gradients:
+                statistics = {name: array for name, array in arrays.items() if name not in own}
+                state.merge(Delta(keys, statistics), 1.0)
+        return touched
 
     def difference(self, state: State, mark: Mark, samples: Samples) -> Delta:
         """What the samples changed since ``mark``; derived arrays are left out.
