@@ -59,6 +59,18 @@ class Section:
         "use_attribute_docstrings": True,
     }
 
+    described: ClassVar[Mapping[str, str]] = {}
+    """Descriptions of fields that a base class declares: pydantic reads those of a class's own."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> Any:
+        """The JSON schema with every description."""
+        found = handler(schema)
+        for name, field_schema in handler.resolve_ref_schema(found)["properties"].items():
+            if name in cls.described:
+                field_schema.setdefault("description", cls.described[name])
+        return found
+
     def __post_init__(self) -> None:
         cls: Any = type(self)  # the checker does not believe that classes can be hashed
         for name, kind in _hints(cls).items():

@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, InstanceOf, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, create_model
 
 from flink_ol.core.evaluation import Evaluation
 from flink_ol.core.evaluation.settings import MOST_SLICES
 from flink_ol.core.fields import Section
+from flink_ol.core.training import Training
 from flink_ol.wire.formats import FORMATS
 
 _SERVERS = r"^\s*[^\s,]+:\d{1,5}\s*(,\s*[^\s,]+:\d{1,5}\s*)*$"
@@ -97,17 +98,11 @@ def _completed(value: Any) -> Any:
     return {"format": "json", "fields": {}, **value} if isinstance(value, dict) else value
 
 
-class Training(Checked):
-    """How shards learn together."""
+def _with_mode(value: Any) -> Any:
+    return {"mode": "local", **value} if isinstance(value, dict) else value
 
-    mode: Literal["local"] = "local"
-    """local: every worker steps sample by sample on its replica, and differences are merged."""
-    workers: Annotated[int, Field(ge=1, le=128)] = 2
-    """Parallel trainers."""
-    batch_window_ms: Annotated[int, Field(ge=5, le=60_000)] = 50
-    """How long samples are gathered before they cross into Python together."""
-    scale_rate: bool = True
-    """Whether sgd's learning rate grows with the workers at work, as averaging divides it."""
+
+TrainingSection = Annotated[Training, BeforeValidator(_with_mode)]
 
 
 class Weights(Checked):

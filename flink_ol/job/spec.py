@@ -30,6 +30,7 @@ from flink_ol.core.config import (
     check_optimizer,
 )
 from flink_ol.core.optimizers import Optimizer, Sgd
+from flink_ol.core.training import Local, check_training
 from flink_ol.job.problems import Problem, SpecError, in_words, not_allowed
 from flink_ol.job.sections import (
     JSON,
@@ -40,7 +41,7 @@ from flink_ol.job.sections import (
     Metrics,
     Samples,
     Snapshots,
-    Training,
+    TrainingSection,
     Weights,
 )
 from flink_ol.job.yaml_text import read_yaml
@@ -66,7 +67,8 @@ class Spec(Checked):
     model: Model = LinearModel()
     features: Features = Features()
     optimizer: Optimizer = Sgd()
-    training: Training = Training()
+    training: TrainingSection = Local()
+    """How shards learn together."""
     weights: Weights = Weights()
     snapshots: Snapshots = Snapshots()
     metrics: Metrics = Metrics()
@@ -88,6 +90,7 @@ class Spec(Checked):
         check_classes(self.task, self.classes)
         check_loss(self.task, self.loss.name if self.loss else None)
         check_optimizer(self.optimizer.to_json(), self.model.to_json())
+        check_training(self.training.to_json(), self.model.to_json(), self.optimizer.to_json())
         return self
 
     @classmethod
@@ -201,6 +204,12 @@ def _beyond_one_key(fields: Mapping[str, Any], wrong: Set[str]) -> list[Problem]
     if not wrong & {"model", "optimizer"}:
         try:
             check_optimizer(fields.get("optimizer", {}), fields.get("model", {}))
+        except ConfigError as error:
+            problems.append(not_allowed(error.key, error.value, error.allowed))
+    if not wrong & {"training", "model", "optimizer"}:
+        sections = (fields.get(name, {}) for name in ("training", "model", "optimizer"))
+        try:
+            check_training(*sections)
         except ConfigError as error:
             problems.append(not_allowed(error.key, error.value, error.allowed))
     return problems

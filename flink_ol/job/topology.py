@@ -48,7 +48,10 @@ def build(spec: Spec) -> StreamExecutionEnvironment:
     }
     log = (
         _keyed(updates.union(endpoints.commands()), states.message_type())
-        .process(SequencerFunction(intervals_ms, spec.training.scale_rate), states.bytes_type())
+        .process(
+            SequencerFunction(intervals_ms, getattr(spec.training, "scale_rate", False)),
+            states.bytes_type(),
+        )
         .name("sequencer")
         .set_buffer_timeout(states.AT_ONCE)
         .uid(states.SEQUENCER_UID)

@@ -98,11 +98,29 @@ MISTAKES = [
         ["samples.fields.label: there is no such key"],
     ),
     (
-        "{name: a, training: {workers: two, mode: sync}}",
+        "{name: a, training: {workers: two, mode: lockstep}}",
         [
-            "training.mode: 'sync' is not allowed; give local",
-            "training.workers: 'two' is not allowed; give an integer",
+            "training.mode: 'lockstep' is not allowed; give one of async, bounded, exact, local",
         ],
+    ),
+    (
+        "{name: a, training: {workers: two, staleness: 3}}",
+        [
+            "training.workers: 'two' is not allowed; give an integer",
+            "training.staleness: there is no such key",
+        ],
+    ),
+    (
+        "{name: a, training: {mode: exact}, model: {family: mlp}}",
+        ["training.mode: 'exact' is not allowed; give another mode"],
+    ),
+    (
+        "{name: a, training: {mode: sync, round_samples: null}}",
+        ["training.round_samples: null is not allowed; give a number: without passes"],
+    ),
+    (
+        "{name: a, training: {mode: async}, optimizer: {name: adaptive}}",
+        ["training.mode: 'async' is not allowed; give local or exact"],
     ),
     (
         "{name: a, optimizer: {name: adagard}}",
@@ -288,7 +306,8 @@ def test_what_may_surprise_is_a_warning() -> None:
 def test_the_schema_describes_every_key() -> None:
     schema = Spec.json_schema()
     json.dumps(schema)
-    own = ("Kafka", "JsonSamples", "Training", "Weights", "Snapshots", "Metrics", "Checkpoints")
+    modes = ("Local", "Sync", "Bounded", "Async", "Exact")
+    own = ("Kafka", "JsonSamples", "Weights", "Snapshots", "Metrics", "Checkpoints", *modes)
     for node in (schema, *(schema["$defs"][name] for name in own)):
         for key, value in node["properties"].items():
             named = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2], {})

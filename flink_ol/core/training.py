@@ -1,0 +1,117 @@
+"""How shards learn together: one section a mode."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from annotated_types import Ge, Le
+
+from flink_ol.core.fields import ConfigError, Section, Tagged
+
+Milliseconds = Annotated[int, Ge(1), Le(86_400_000)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shared(Section):
+    """What every mode has."""
+
+    described: ClassVar[Mapping[str, str]] = {
+        "mode": "Which of the ways to learn together.",
+        "workers": "Parallel trainers.",
+        "batch_window_ms": "How long samples are gathered before they cross into Python together.",
+    }
+
+    workers: Annotated[int, Ge(1), Le(128)] = 2
+    batch_window_ms: Annotated[int, Ge(5), Le(60_000)] = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Local(_Shared):
+    """Every worker steps sample by sample on its replica, and the differences are merged."""
+
+    mode: Literal["local"] = "local"
+    scale_rate: bool = True
+    """Whether sgd's learning rate grows with the workers at work, as averaging divides it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exact(_Shared):
+    """Workers decode and pack; one learner takes every step, sample by sample, in one order."""
+
+    mode: Literal["exact"] = "exact"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Gradients(_Shared):
+    """What the modes have whose updates are gradients, the model taking the step."""
+
+    described: ClassVar[Mapping[str, str]] = {
+        **_Shared.described,
+        "gradient": "mean: a step follows the gradients of its samples divided by their number; "
+        "sum: their sum.",
+        "waiting_samples": "The most samples of a partition that wait for their turn; the source "
+        "is slowed from half of them on, and beyond all of them the job fails.",
+    }
+
+    gradient: Literal["mean", "sum"] = "mean"
+    waiting_samples: Annotated[int, Ge(1)] = 2_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sync(_Gradients):
+    """Exact distributed gradient descent: a step is the sum of every shard's gradient at it."""
+
+    mode: Literal["sync"] = "sync"
+    round_samples: Annotated[int, Ge(1)] | None = 256
+    """Samples of each partition in a round; null: all of a pass."""
+    round_timeout_ms: Milliseconds | None = 5_000
+    """How long a round waits for a partition without samples; null: for ever, so that results
+    repeat to the bit whatever happens."""
+    passes: Annotated[int, Ge(1), Le(1_000_000)] | None = None
+    """How often to learn from what the topic holds when the job starts; null: from everything that
+    comes, once."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.round_samples is None and self.passes is None:
+            raise ConfigError("round_samples", None, "a number: without passes there is no end")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounded(_Gradients):
+    """A step per update, computed on a model that no shard is too far ahead of."""
+
+    mode: Literal["bounded"] = "bounded"
+    staleness: Annotated[int, Ge(0), Le(1_000_000)] = 4
+    """How many updates a partition may be ahead of the slowest one at work."""
+    update_samples: Annotated[int, Ge(1)] = 256
+    """The most samples in an update."""
+    idle_ms: Milliseconds = 2_000
+    """A partition without an update for so long is not waited for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Async(_Gradients):
+    """A step per update, computed on whatever model the worker holds."""
+
+    mode: Literal["async"] = "async"
+    update_samples: Annotated[int, Ge(1)] = 256
+    """The most samples in an update."""
+
+
+Training = Annotated[Local | Sync | Bounded | Async | Exact, Tagged("mode")]
+
+
+def check_training(
+    training: Mapping[str, Any], model: Mapping[str, Any], optimizer: Mapping[str, Any]
+) -> None:
+    """ConfigError unless model and optimizer can learn in the mode of ``training``; all as JSON."""
+    mode, family = training.get("mode", "local"), model.get("family", "linear")
+    if mode == "exact" and family not in ("linear", "fm"):
+        allowed = f"another mode: one learner would take every step of the family {family}"
+        raise ConfigError("training.mode", mode, allowed)
+    if mode in ("sync", "bounded", "async") and optimizer.get("name", "sgd") == "adaptive":
+        allowed = "local or exact: the optimizer adaptive steps sample by sample"
+        raise ConfigError("training.mode", mode, allowed)
