@@ -16,6 +16,7 @@ from flink_ol.app import (
     model_commands,
     predict,
     replay,
+    set_command,
     spec_commands,
     stack_commands,
     watch,
@@ -61,6 +62,9 @@ _add("status", stack_commands.status, _STACK, "flink-ol status --json")
 _add("down", stack_commands.down, _STACK, "flink-ol down")
 _add("run", job_commands.run, _JOB, "flink-ol run flights.yaml --from latest")
 _add("stop", job_commands.stop, _JOB, "flink-ol stop flights.yaml")
+_add(
+    "set", set_command.set_settings, _JOB, "flink-ol set flights.yaml optimizer.learning_rate=0.005"
+)
 _add("feed", feed.feed, _STREAM, "flink-ol feed flights.yaml flights.ndjson.gz --rate 2000")
 _add("predict", predict.predict, _STREAM, "flink-ol predict flights.yaml requests.ndjson")
 _add("watch", watch.watch, _JOB, "flink-ol watch flights.yaml")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 from flink_ol.client.connection import Connection
@@ -105,12 +105,18 @@ def _once(records: Iterator[Any]) -> Iterator[DeadLetterRecord]:
             yield letter
 
 
-def send_command(connection: Connection, command: str, command_id: Any = None) -> None:
-    """Tell the job ``command`` (``snapshot``: take one now); returns when Kafka has it.
+def send_command(
+    connection: Connection,
+    command: str,
+    command_id: Any = None,
+    values: Mapping[str, Any] | None = None,
+) -> None:
+    """Tell the job ``command``; returns when Kafka has it.
 
+    ``snapshot``: take one now; ``set``: learn with the settings in ``values`` from now on.
     Raises WireError for an unknown command, TopicMissingError, DeliveryError.
     """
-    data = encode_command(command, command_id)
+    data = encode_command(command, command_id, values)
     topic = connection.topics.control
     with Producer(connection, topic) as producer:
         producer.send(data, partition=0)

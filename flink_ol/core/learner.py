@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from flink_ol.core.features.scaling import batch_moments
 from flink_ol.core.gradients import divided_sum, feature_statistics
 from flink_ol.core.samples import Samples
 from flink_ol.core.state import ArraySpec, Delta, State
+from flink_ol.core.tuning import Overrides, tuned
 
 _PLAIN = Evaluation()
 
@@ -62,6 +63,25 @@ class Learner:
         baseline = (learning.class_count or 2,)
         specs.append(ArraySpec("baseline", baseline, "sum", per_feature=False))
         self.specs: tuple[ArraySpec, ...] = tuple(specs)
+        self._tuned: tuple[dict[str, Any], Learner] = {}, self  # the last that was asked for
+
+    def tuned(self, overrides: Overrides) -> Learner:
+        """The learner with ``overrides`` of its settings; itself without any.
+
+        Raises ConfigError where they do not fit its settings.
+        """
+        if not overrides:
+            return self
+        if self._tuned[0] != overrides:
+            twin = Learner(tuned(self.learning, overrides), self.evaluation)
+            self._tuned = dict(overrides), twin
+        return self._tuned[1]
+
+    def take_over(self, state: State) -> None:
+        """Go on with a state of a twin with other settings: all that follows from settings does."""
+        state.respecify(self.specs)
+        slots = np.arange(state.vocabulary.size, dtype=np.int64)
+        self._family.derive(state.arrays, slots)
 
     def initial(self) -> State:
         """The model before any sample."""

@@ -5,7 +5,8 @@ What `flink-ol replay` runs, and the plain twin of the streamed job in tests.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from flink_ol.core import model as models
 from flink_ol.core import sequencer as sequencers
@@ -27,7 +28,7 @@ class Loop:
         """``clock`` gives milliseconds; it only dates what comes out."""
         self._clock = clock
         self._trainer, self._model = Trainer(learner), Model(learner, job, spec_hash)
-        self._sequencer = Sequencer({sequencers.WEIGHTS: 0})
+        self._sequencer = Sequencer(learner.learning, {sequencers.WEIGHTS: 0})
         self._trainer_state = self._trainer.initial(Worker(0, 1))
         self._sequencer_state = sequencers.SequencerState()
         self._model_state = self._model.initial()
@@ -51,6 +52,12 @@ class Loop:
             elif isinstance(effect, trainers.DeadLetter):
                 dead_letters.append(effect.rejection)
         return dead_letters
+
+    def command(self, fields: Mapping[str, Any]) -> str | None:
+        """Order a control command as wire.control reads it: why it was refused, else None."""
+        self._order(sequencers.CommandArrived(fields))
+        told = self._last.command if self._last else None
+        return told.get("refused") if told else None
 
     def _order(self, event: sequencers.Event) -> None:
         for effect in self._sequencer.handle(self._sequencer_state, event, self._clock()):

@@ -80,8 +80,10 @@ class Entry(NamedTuple):
     rate_scale: float = 1.0  # factor of the learning rate for what is learned from now on
     workers: tuple[Worker, ...] = ()  # all trainers that have said hello in this epoch
     publish: frozenset[str] = frozenset()  # of "weights", "snapshot", "metrics"
-    command: Mapping[str, Any] | None = None  # the control command it answers, as read
+    # the control command it answers, as read; with ``refused``, a reason, where it was not obeyed
+    command: Mapping[str, Any] | None = None
     pace: Pace = PACE_AT_FIRST  # for the trainers, of what they may do from now on
+    overrides: Mapping[str, Any] = {}  # all that hold from here on, see core.tuning
 
 
 class Frame(NamedTuple):
@@ -94,6 +96,7 @@ class Frame(NamedTuple):
     keys: np.ndarray  # (features,) int64
     arrays: Mapping[str, np.ndarray]  # per feature: (features, *shape); fixed: shape
     pace: Pace = PACE_AT_FIRST
+    overrides: Mapping[str, Any] = {}  # of settings, see core.tuning
 
 
 class Snapshot(NamedTuple):
@@ -101,7 +104,7 @@ class Snapshot(NamedTuple):
 
     job: str
     spec_hash: str
-    learning: Mapping[str, Any]  # core.config.Learning as JSON
+    learning: Mapping[str, Any]  # core.config.Learning as JSON, the frame's overrides in it
     parent: Version  # version of the snapshot before
     created_ms: int
     frame: Frame

@@ -63,6 +63,7 @@ class PublishMetrics(NamedTuple):
     sums: Mapping[str, np.ndarray]
     command: Mapping[str, Any] | None
     recent: Mapping[str, np.ndarray] = {}  # Recent.to_arrays()
+    overrides: Mapping[str, Any] = {}  # of settings, see core.tuning
 
 
 class Answer(NamedTuple):
@@ -93,6 +94,7 @@ class ModelState:
     newest_ms: int = 0
     kept: list[Version] = field(default_factory=list)  # snapshots on the topic, oldest first
     pace: Pace = PACE_AT_FIRST
+    overrides: Mapping[str, Any] = field(default_factory=dict)  # of settings, see core.tuning
 
 
 class Model:
@@ -143,8 +145,12 @@ class Model:
         state.version, state.workers = entry.version, entry.workers
         state.rate_scale = entry.rate_scale
         state.pace = entry.pace
+        learner = self.learner.tuned(entry.overrides)
+        if entry.overrides != state.overrides:
+            state.overrides = entry.overrides
+            learner.take_over(state.arrays)
         for update in entry.updates:
-            self.learner.merge(state.arrays, update.delta, entry.factor)
+            learner.merge(state.arrays, update.delta, entry.factor)
             self._account(state, update)
 
     def _account(self, state: ModelState, update: Update) -> None:
@@ -161,7 +167,8 @@ class Model:
     def _answer(self, state: ModelState, request: Request) -> Answer:
         if request.row is None:
             return Answer(request, state.version, None)
-        scores = self.learner.predict(self.learner.scores(state.arrays, request.row))[0]
+        learner = self.learner.tuned(state.overrides)
+        scores = learner.predict(learner.scores(state.arrays, request.row))[0]
         return Answer(request, state.version, np.atleast_1d(scores))
 
     def _frame(self, state: ModelState) -> Frame:
@@ -174,6 +181,7 @@ class Model:
             arrays.vocabulary.keys.copy(),
             {spec.name: arrays.rows(spec.name).copy() for spec in arrays.specs},
             state.pace,
+            state.overrides,
         )
 
     def snapshot(self, state: ModelState, created_ms: int) -> Snapshot:
@@ -181,7 +189,7 @@ class Model:
         return Snapshot(
             self.job,
             self.spec_hash,
-            self.learner.learning.to_json(),
+            self.learner.tuned(state.overrides).learning.to_json(),
             state.kept[-1] if state.kept else INITIAL,
             created_ms,
             self._frame(state),
@@ -196,7 +204,7 @@ class Model:
     def restored(self, snapshot: Snapshot) -> ModelState:
         """The state that ``snapshot`` was taken of."""
         frame = snapshot.frame
-        arrays = State(self.learner.specs, frame.keys)
+        arrays = State(self.learner.tuned(frame.overrides).specs, frame.keys)
         for name, array in frame.arrays.items():
             arrays.rows(name)[...] = array
         return ModelState(
@@ -212,6 +220,7 @@ class Model:
             snapshot.newest_ms,
             list(snapshot.kept),
             frame.pace,
+            frame.overrides,
         )
 
     @staticmethod
@@ -230,4 +239,5 @@ class Model:
             {name: np.array(value) for name, value in state.sums.items()},
             entry.command,
             state.recent.to_arrays(),
+            state.overrides,
         )

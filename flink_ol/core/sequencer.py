@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from flink_ol.core.config import ConfigError, Learning
 from flink_ol.core.ledger import Account, Tally
 from flink_ol.core.messages import INITIAL, Entry, Hello, Update, Version, Worker
 from flink_ol.core.state import Delta
+from flink_ol.core.tuning import changed
 
 # A worker's part in the recent past is forgotten by half in this many updates of all workers:
 # short enough to follow a worker that falls silent, long enough to smooth the turns of windows.
@@ -59,8 +61,14 @@ class UpdateSpoilt(NamedTuple):
     update: Update
 
 
+class CommandRefused(NamedTuple):
+    """The command asks for what cannot be; the entry that goes with it says why."""
+
+    command: Mapping[str, Any]
+
+
 Event = HelloArrived | UpdateArrived | CommandArrived | TimeCame
-Effect = Append | WakeMe | UpdateSpoilt
+Effect = Append | WakeMe | UpdateSpoilt | CommandRefused
 
 
 @dataclass(slots=True)
@@ -75,17 +83,23 @@ class SequencerState:
     published_ms: dict[str, int] = field(default_factory=dict)  # last time of each publication
     owed: set[str] = field(default_factory=set)  # publications that lag behind the log
     wake_ms: int = 0  # 0: no timer is set
+    overrides: dict[str, Any] = field(default_factory=dict)  # of settings, see core.tuning
 
 
 class Sequencer:
     """``handle(state, event, now_ms) -> effects``; intervals in milliseconds."""
 
-    def __init__(self, intervals_ms: Mapping[str, int], scale_rate: bool = True) -> None:
-        """``intervals_ms``: least time between publications of weights, snapshot, metrics.
+    def __init__(
+        self, learning: Learning, intervals_ms: Mapping[str, int], scale_rate: bool = True
+    ) -> None:
+        """``learning``: as specified, which commands may change in part.
+
+        ``intervals_ms``: least time between publications of weights, snapshot, metrics.
 
         ``scale_rate``: whether the learning rate grows with the number of workers at work, as
         averaging their differences divides it.
         """
+        self.learning = learning
         self.intervals_ms = intervals_ms
         self.scale_rate = scale_rate
 
@@ -151,9 +165,16 @@ class Sequencer:
         return total * total / sum(part * part for part in state.parts.values())
 
     def _obey(self, state: SequencerState, command: Mapping[str, Any], now_ms: int) -> list[Effect]:
-        if command["command"] != "snapshot":
+        if command["command"] == "snapshot":
+            return [self._append(state, now_ms, {SNAPSHOT, METRICS}, command=command)]
+        if command["command"] != "set":
             raise AssertionError(f"command {command['command']!r} passed its schema unhandled")
-        return [self._append(state, now_ms, {SNAPSHOT, METRICS}, command=command)]
+        try:
+            state.overrides = changed(self.learning, state.overrides, command["values"])
+        except ConfigError as error:
+            told = {**command, "refused": str(error)}
+            return [CommandRefused(command), self._append(state, now_ms, {METRICS}, command=told)]
+        return [self._append(state, now_ms, {WEIGHTS, METRICS}, command=command)]
 
     def _due(self, state: SequencerState, now_ms: int) -> set[str]:
         return {
@@ -186,6 +207,7 @@ class Sequencer:
                 rate_scale=self._rate_scale(state),
                 workers=tuple(Worker(*pair) for pair in sorted(state.workers.items())),
                 publish=frozenset(publish),
+                overrides=state.overrides,
                 **fields,
             )
         )

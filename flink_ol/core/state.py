@@ -107,6 +107,20 @@ class State:
                 self.arrays[spec.name] = grown
             self._initialise(spec, before)
 
+    def respecify(self, specs: tuple[ArraySpec, ...]) -> None:
+        """Go on by ``specs`` of the same layout; derived arrays are made anew where drawn by key.
+
+        What follows from other arrays is left to the owner, as in :meth:`merge`.
+        """
+        if [spec._replace(initial=None) for spec in specs] != [
+            spec._replace(initial=None) for spec in self.specs
+        ]:
+            raise AssertionError("the settings change the layout of the arrays")
+        self.specs = specs
+        for spec in specs:
+            if spec.merge == "derived" and spec.per_feature:
+                self._initialise(spec, 0)
+
     def copy(self) -> State:
         """An independent twin."""
         twin = State.__new__(State)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -91,6 +91,7 @@ class TrainerState:
     replica: State
     version: Version = INITIAL  # of the frame beneath the replica
     rate_scale: float = 1.0
+    overrides: Mapping[str, Any] = field(default_factory=dict)  # of the frame
     greeted: bool = False
     acknowledged: Mapping[int, int] = field(default_factory=dict)  # by partition, of the frame
     named: int = 0  # features that the frame knows: the first slots of the replica
@@ -128,29 +129,32 @@ class Trainer:
         return []
 
     def _restore_partition(self, state: TrainerState, event: PartitionRestored) -> list[Effect]:
+        learner = self.learner.tuned(state.overrides)
         state.progress[event.partition] = event.progress
         contained = state.acknowledged.get(event.partition, 0)
         for update in sorted(event.pending, key=lambda update: update.sequence):
             if update.sequence > contained:
                 state.pending.append(update)
-                self.learner.merge(state.replica, update.delta, 1.0)
+                learner.merge(state.replica, update.delta, 1.0)
             else:
                 state.forgettable.setdefault(event.partition, []).append(update.sequence)
         return []
 
     def _adopt(self, state: TrainerState, frame: Frame) -> None:
         """Replica = frame + own updates that it does not contain."""
-        replica = State(state.replica.specs, frame.keys)
+        learner = self.learner.tuned(frame.overrides)
+        replica = State(learner.specs, frame.keys)
         for name, array in frame.arrays.items():
             replica.rows(name)[...] = array
         state.replica, state.version = replica, frame.version
         state.rate_scale, state.acknowledged = frame.rate_scale, frame.acknowledged
+        state.overrides = frame.overrides
         state.named = replica.vocabulary.size
         still_pending = []
         for update in state.pending:
             if update.sequence > frame.acknowledged.get(update.partition, 0):
                 still_pending.append(update)
-                self.learner.merge(replica, update.delta, 1.0)
+                learner.merge(replica, update.delta, 1.0)
             else:
                 state.forgettable.setdefault(update.partition, []).append(update.sequence)
         state.pending = still_pending
@@ -204,7 +208,7 @@ class Trainer:
         rejected: Tally,
     ) -> Update | None:
         """Learn from ``samples``; None, with the replica as before, if a number is not finite."""
-        learner, replica = self.learner, state.replica
+        learner, replica = self.learner.tuned(state.overrides), state.replica
         samples = learner.filled(replica, samples)
         mark = learner.mark(replica, samples)
         sums = learner.learn(replica, samples, progress.label, state.rate_scale)

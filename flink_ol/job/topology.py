@@ -49,7 +49,9 @@ def build(spec: Spec) -> StreamExecutionEnvironment:
     log = (
         _keyed(updates.union(endpoints.commands()), states.message_type())
         .process(
-            SequencerFunction(intervals_ms, getattr(spec.training, "scale_rate", False)),
+            SequencerFunction(
+                spec.learning, intervals_ms, getattr(spec.training, "scale_rate", False)
+            ),
             states.bytes_type(),
         )
         .name("sequencer")

@@ -9,9 +9,11 @@ from typing import Any
 from pyflink.common import Row
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 
+from flink_ol.core.config import Learning
 from flink_ol.core.sequencer import (
     Append,
     CommandArrived,
+    CommandRefused,
     Event,
     HelloArrived,
     Sequencer,
@@ -33,12 +35,15 @@ from flink_ol.wire.updates import decode_hello, decode_update, encode_update
 class SequencerFunction(KeyedProcessFunction):
     """Updates, hellos and commands in, log entries out."""
 
-    def __init__(self, intervals_ms: Mapping[str, int], scale_rate: bool) -> None:
+    def __init__(
+        self, learning: Learning, intervals_ms: Mapping[str, int], scale_rate: bool
+    ) -> None:
+        self._learning = learning
         self._intervals_ms, self._scale_rate = dict(intervals_ms), scale_rate
 
     def open(self, runtime_context: RuntimeContext) -> None:
         stop_state_sampling()
-        self._sequencer = Sequencer(self._intervals_ms, self._scale_rate)
+        self._sequencer = Sequencer(self._learning, self._intervals_ms, self._scale_rate)
         self._state: SequencerState | None = None
         self._stored = runtime_context.get_state(states.sequencer_state())
         group = runtime_context.get_metrics_group()
@@ -80,4 +85,6 @@ class SequencerFunction(KeyedProcessFunction):
                 ctx.timer_service().register_processing_time_timer(effect.at_ms)
             elif isinstance(effect, UpdateSpoilt):
                 self._spoilt.inc()
+            elif isinstance(effect, CommandRefused):
+                self._refused.inc()
         self._stored.update(encode_sequencer_state(self._state))

@@ -2,7 +2,8 @@
 
 Layout: length of the header (4 bytes, little endian), the header as JSON, then as many bytes as it
 says under ``update``: those of the update as the trainer sent them. So the sequencer never encodes
-arrays again. Format 2 has any number of updates, their lengths a list, and divisor and pace.
+arrays again. Format 2 has any number of updates, their lengths a list, divisor, pace and,
+where there are any, overrides.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ _FORMATS = range(1, 3)
 def encode_entry(entry: Entry, updates: Sequence[bytes]) -> bytes:
     """``updates``: the encoded ``entry.updates``."""
     # the lowest format that says it, so that no reader is shut out without need
-    plain = len(updates) < 2 and entry.divisor == 1.0 and entry.pace == PACE_AT_FIRST
+    paced = entry.divisor != 1.0 or entry.pace != PACE_AT_FIRST
+    plain = len(updates) < 2 and not paced and not entry.overrides
     lengths = [len(update) for update in updates]
     header = orjson.dumps(
         {
@@ -37,6 +39,7 @@ def encode_entry(entry: Entry, updates: Sequence[bytes]) -> bytes:
             "command": entry.command,
             "update": sum(lengths) if plain else lengths,
             **({} if plain else {"divisor": entry.divisor, "pace": pace_to_json(entry.pace)}),
+            **({"overrides": dict(entry.overrides)} if entry.overrides else {}),
         }
     )
     return b"".join((len(header).to_bytes(4, "little"), header, *updates))
@@ -73,6 +76,7 @@ def decode_entry(data: bytes) -> Entry:
             frozenset(header["publish"]),
             header["command"],
             pace_of(header.get("pace")),
+            dict(header.get("overrides", {})),
         )
     except WireError:
         raise

@@ -1,8 +1,9 @@
 """Weights frames, from the model back to the trainers.
 
 Tensors of kind ``frame``: arrays ``keys``, ``model/NAME``; fields version [epoch, number],
-workers [[index, incarnation], ...], acknowledged {partition: sequence}, rate_scale, and pace,
-[round, passes, {partition: clock}], where shards wait for each other.
+workers [[index, incarnation], ...], acknowledged {partition: sequence}, rate_scale; pace, [round,
+passes, {partition: clock}], where shards wait for each other; overrides {setting: value}, where
+there are any.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ def frame_content(frame: Frame) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         "rate_scale": frame.rate_scale,
         **({} if frame.pace == PACE_AT_FIRST else {"pace": pace_to_json(frame.pace)}),
     }
+    if frame.overrides:
+        fields["overrides"] = dict(frame.overrides)
     return fields, {"keys": frame.keys, **under("model", frame.arrays)}
 
 
@@ -70,6 +73,7 @@ def frame_of(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Fra
             feature_keys(arrays),
             group("model", arrays),
             pace_of(fields.get("pace")),
+            dict(fields.get("overrides", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WireError(f"frame: a field is missing or wrong ({error!r})") from None

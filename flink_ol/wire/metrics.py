@@ -1,8 +1,9 @@
 """Metrics: the progressive evaluation of the model at one version.
 
 JSON: ``{"job", "time_ms", "model": {"epoch", "version"}, "samples", "rejected", "features",
-"workers", "rate_scale", "newest_ms", "metrics": {...}, "command"}``, the metrics being those of
-core.evaluation.metrics: cumulative, with ``window``, ``faded``, ``slices`` and ``baselines``.
+"workers", "rate_scale", "newest_ms", "metrics": {...}, "overrides", "command"}``, the metrics being
+those of core.evaluation.metrics: cumulative, with ``window``, ``faded``, ``slices`` and
+``baselines``. ``overrides`` and ``command`` are there where there are any.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ def encode_metrics(told: PublishMetrics, job: str, learning: Learning) -> bytes:
         "newest_ms": told.newest_ms,
         "metrics": metrics(told.sums, learning, told.recent) if told.sums else {},
     }
+    if told.overrides:
+        fields["overrides"] = dict(told.overrides)
     if told.command is not None:
         fields["command"] = told.command
     return orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)

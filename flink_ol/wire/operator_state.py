@@ -2,7 +2,8 @@
 
 Progress:   {"format": 1, "sequence": n, "label": x or null}
 Sequencer:  {"format": 1, "version": [epoch, number], "parts": {worker: samples},
-             "sequences": {partition: n}, "published_ms": {kind: ms}, "owed": [kind, ...]}
+             "sequences": {partition: n}, "published_ms": {kind: ms}, "owed": [kind, ...],
+             "overrides": {setting: value}, absent where there are none}
 """
 
 from __future__ import annotations
@@ -33,16 +34,17 @@ def decode_progress(stored: bytes) -> Progress:
 
 def encode_sequencer_state(state: SequencerState) -> bytes:
     """What survives a restart; workers and timers belong to one life."""
-    return orjson.dumps(
-        {
-            "format": _FORMAT,
-            "version": list(state.version),
-            "parts": {str(worker): part for worker, part in state.parts.items()},
-            "sequences": {str(key): value for key, value in state.sequences.items()},
-            "published_ms": state.published_ms,
-            "owed": sorted(state.owed),
-        }
-    )
+    fields: dict[str, Any] = {
+        "format": _FORMAT,
+        "version": list(state.version),
+        "parts": {str(worker): part for worker, part in state.parts.items()},
+        "sequences": {str(key): value for key, value in state.sequences.items()},
+        "published_ms": state.published_ms,
+        "owed": sorted(state.owed),
+    }
+    if state.overrides:
+        fields["overrides"] = state.overrides
+    return orjson.dumps(fields)
 
 
 def decode_sequencer_state(stored: bytes) -> SequencerState:
@@ -53,6 +55,7 @@ def decode_sequencer_state(stored: bytes) -> SequencerState:
         sequences={int(key): int(value) for key, value in fields["sequences"].items()},
         published_ms=fields["published_ms"],
         owed=set(fields["owed"]),
+        overrides=dict(fields.get("overrides", {})),
     )
 
 

@@ -21,7 +21,7 @@ from flink_ol.app.main import app
 
 _COMMANDS = [
     *("init", "validate", "schema", "up", "status", "down", "run", "stop", "feed", "predict"),
-    *("watch", "snapshot", "show", "replay", "demo", "explain", "diff"),
+    *("watch", "snapshot", "show", "replay", "demo", "explain", "diff", "set"),
 ]
 
 

@@ -68,7 +68,9 @@ class Simulation:
     def __init__(self, learner: Learner, workers: int, partitions: int) -> None:
         self.learner, self.partitions = learner, partitions
         self.trainer = trainer.Trainer(learner)
-        self.sequencer = sequencer.Sequencer({"weights": 0, "snapshot": 40, "metrics": 40})
+        self.sequencer = sequencer.Sequencer(
+            learner.learning, {"weights": 0, "snapshot": 40, "metrics": 40}
+        )
         self.model = model.Model(learner, "simulated", "hash")
         self.feedback: list[Frame] = []
         self.now_ms, self._lives = 1_000, 0
@@ -148,6 +150,11 @@ class Simulation:
         self.now_ms += ms
         if 0 < self.sequencer_state.wake_ms <= self.now_ms and self.sequencer_state.opened:
             self._order(sequencer.TimeCame())
+
+    def tune(self, rate: float) -> None:
+        """Somebody sets the learning rate; one that is not above 0 is refused."""
+        values = {"optimizer.learning_rate": rate}
+        self._order(sequencer.CommandArrived({"command": "set", "values": values}))
 
     def _order(self, event: sequencer.Event) -> None:
         self.now_ms += 1

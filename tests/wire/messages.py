@@ -55,6 +55,10 @@ UPDATES = st.builds(
     round=COUNTS,
     ends_pass=st.booleans(),
 ).map(lambda update: _with_its_names(update))
+OVERRIDES = st.dictionaries(
+    st.sampled_from(["optimizer.learning_rate", "model.clip_norm"]),
+    st.none() | st.integers(0, 9) | st.floats(0, 1),
+)
 ENTRIES = st.builds(
     Entry,
     version=VERSIONS,
@@ -67,6 +71,7 @@ ENTRIES = st.builds(
     divisor=st.sampled_from([1.0, 7.0]),
     command=st.none() | st.just({"command": "snapshot", "id": "a"}),
     pace=PACES,
+    overrides=OVERRIDES,
 )
 FRAMES = st.builds(
     Frame,
@@ -77,6 +82,7 @@ FRAMES = st.builds(
     keys=KEY_ARRAYS,
     arrays=ARRAYS,
     pace=PACES,
+    overrides=OVERRIDES,
 )
 SNAPSHOTS = st.builds(
     Snapshot,

@@ -77,6 +77,14 @@ _UPDATE_2 = UPDATE._replace(sums=_SUMS)
 _SNAPSHOT_2 = SNAPSHOT._replace(
     sums=_SUMS, recent={"faded/losses": np.array([0.25]), "window/0/counts": _COUNTS}
 )
+_OVERRIDES = {"model.clip_norm": None, "optimizer.learning_rate": 0.005}
+_TUNED_ENTRY = Entry(
+    Version(7, 5),
+    100,
+    command={"command": "set", "id": "a", "values": {"optimizer.learning_rate": 0.005}},
+    overrides=_OVERRIDES,
+)
+_TUNED_FRAME = _FRAME._replace(overrides=_OVERRIDES)
 _ANSWER = Answer(Request("q1", None, None, 2, 40), Version(5, 6), np.array([0.25, 0.75]))
 _ANSWERED = {
     "id": "q1",
@@ -103,6 +111,12 @@ FORMATS = {
         lambda: encode_entry(_ENTRY, [encode_update(UPDATE)]), decode_entry, _ENTRY
     ),
     "frame-1.safetensors": _Format(lambda: encode_frame(_FRAME), decode_frame, _FRAME),
+    "entry-2-tuned.bin": _Format(
+        lambda: encode_entry(_TUNED_ENTRY, []), decode_entry, _TUNED_ENTRY
+    ),
+    "frame-1-tuned.safetensors": _Format(
+        lambda: encode_frame(_TUNED_FRAME), decode_frame, _TUNED_FRAME
+    ),
     "model-1.safetensors": _Format(
         lambda: encode_snapshot(SNAPSHOT, {"accuracy": 0.5}), decode_snapshot, SNAPSHOT
     ),
@@ -124,6 +138,11 @@ FORMATS = {
         lambda: encode_command("snapshot", "a"),
         decode_command,
         {"command": "snapshot", "id": "a"},
+    ),
+    "command-set.json": _Format(
+        lambda: encode_command("set", "a", {"optimizer.learning_rate": 0.005}),
+        decode_command,
+        {"command": "set", "id": "a", "values": {"optimizer.learning_rate": 0.005}},
     ),
 }
 

@@ -69,7 +69,14 @@ def test_a_large_payload_is_cut_and_measured() -> None:
 
 def test_commands_are_checked() -> None:
     assert decode_command(encode_command("snapshot", 5)) == {"command": "snapshot", "id": 5}
-    for wrong in (b"", b"[]", b"no", b'{"command": "stop"}', b'{"command": "snapshot", "x": 1}'):
+    values = {"optimizer.learning_rate": 0.005, "model.clip_norm": None}
+    told = {"command": "set", "id": "a", "values": values}
+    assert decode_command(encode_command("set", "a", values)) == told
+    for wrong in (
+        *(b"", b"[]", b"no", b'{"command": "stop"}', b'{"command": "snapshot", "x": 1}'),
+        *(b'{"command": "set"}', b'{"command": "set", "values": [1]}'),
+        b'{"command": "snapshot", "values": {}}',
+    ):
         with pytest.raises(WireError, match="control"):
             decode_command(wrong)
 
@@ -115,12 +122,22 @@ def test_progress_is_kept(sequence: int, label: float) -> None:
 
 def test_the_sequencer_remembers_all_but_its_life() -> None:
     state = SequencerState(
-        Version(5, 6), True, {0: 9}, {0: 1.5}, {3: 4}, {"weights": 7}, {"metrics"}, 99
+        Version(5, 6), True, {0: 9}, {0: 1.5}, {3: 4}, {"weights": 7}, {"metrics"}, 99, {"a": 0.5}
     )
     restored = decode_sequencer_state(encode_sequencer_state(state))
     assert restored == SequencerState(
-        Version(5, 6), False, {}, {0: 1.5}, {3: 4}, {"weights": 7}, {"metrics"}, 0
+        Version(5, 6), False, {}, {0: 1.5}, {3: 4}, {"weights": 7}, {"metrics"}, 0, {"a": 0.5}
     )
+
+
+def test_a_sequencer_stored_before_settings_could_change_is_read() -> None:
+    stored = (
+        b'{"format":1,"version":[5,6],"parts":{"0":1.5},"sequences":{"3":4},'
+        b'"published_ms":{"weights":7},"owed":["metrics"]}'
+    )
+    restored = decode_sequencer_state(stored)
+    assert (restored.version, restored.overrides) == (Version(5, 6), {})
+    assert encode_sequencer_state(restored) == stored
 
 
 def test_state_of_another_format_is_refused_in_words() -> None:
