@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,7 +62,7 @@ class Pace(NamedTuple):
 
     round: int = 0  # synchronous rounds done
     passes: int = 0  # passes over a bounded input done
-    clocks: Mapping[int, int] = MappingProxyType({})  # partition at work -> its updates, aligned
+    clocks: Mapping[int, int] = {}  # partition at work -> its updates, aligned
 
 
 PACE_AT_FIRST = Pace()
