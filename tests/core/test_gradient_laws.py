@@ -7,43 +7,28 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from flink_ol.core.config import Features, Learning, LinearModel, Model
+from flink_ol.core.config import Features, Learning, LinearModel, MlpModel
 from flink_ol.core.learner import Learner
 from flink_ol.core.losses import SECTIONS
-from flink_ol.core.samples import Samples
-from flink_ol.core.state import Delta, State
 from tests.core import tasks
+from tests.core.gradients import (
+    MODELS,
+    OPTIMIZERS,
+    PARAMETERS,
+    assert_equal_bits,
+    begun,
+    every_model,
+    suited,
+)
 from tests.core.laws import NAN, same
-from tests.core.streams import KEYS, random_samples, samples_of
+from tests.core.streams import samples_of
 from tests.core.tasks import TASKS
-
-MODELS: dict[str, Model] = {"linear": LinearModel()}
-FAR_OFF = KEYS[3]  # about 1000: no loss is straight within a step of that size
-every_model = pytest.mark.parametrize("family", MODELS)
-OPTIMIZERS = [name for name in tasks.OPTIMIZERS if "adaptive" not in name]
 
 
 def settings_of(loss: str, family: str, **rest: object) -> Learning:
     task = SECTIONS[loss].TASKS[0]
     fields = {"model": MODELS[family], "loss": SECTIONS[loss](), "seed": 5, **rest}
     return tasks.learning(task, "sgd", **fields)
-
-
-def suited(settings: Learning, count: int, seed: int, **rest: bool) -> Samples:
-    """Random samples whose labels suit the loss."""
-    samples = random_samples(settings, count, seed, **rest)
-    if settings.chosen_loss.name == "poisson":
-        samples.labels[:] = np.abs(np.round(samples.labels))
-    if settings.features.scale == "none":
-        samples.values[samples.keys == FAR_OFF] -= 1000.0
-    return samples
-
-
-def begun(learner: Learner, count: int = 40) -> State:
-    """A state with statistics and parameters that are no longer the first."""
-    state = learner.initial()
-    learner.learn(state, suited(learner.learning, count, seed=31, weighted=True), NAN, 1.0)
-    return state
 
 
 def check_differences(settings: Learning) -> None:
@@ -68,9 +53,6 @@ def check_differences(settings: Learning) -> None:
                 sides.append(samples.importance @ values)
             slope = (sides[0] - sides[1]) / (2.0 * h)
             assert delta.arrays[name][place] == pytest.approx(slope, rel=2e-6, abs=2e-7), name
-
-
-PARAMETERS = ("weights", "intercept", "factors", "bias")
 
 
 @pytest.mark.parametrize("loss", SECTIONS)
@@ -104,13 +86,6 @@ def test_a_gradient_changes_nothing_and_gives_the_same_bits_again(family: str, n
     assert_equal_bits(first, again)
     for key, array in sums.items():
         assert array.tobytes() == sums_again[key].tobytes()
-
-
-def assert_equal_bits(one: Delta, other: Delta) -> None:
-    assert np.array_equal(one.keys, other.keys)
-    assert list(one.arrays) == list(other.arrays)
-    for name, array in one.arrays.items():
-        assert array.tobytes() == other.arrays[name].tobytes(), name
 
 
 @pytest.mark.parametrize("scale", ["standard", "min_max", "none"])
@@ -164,88 +139,6 @@ def test_importance_counts_like_copies(family: str) -> None:
             )
 
 
-@pytest.mark.parametrize("task", TASKS)
-@every_model
-def test_one_sample_steps_as_it_is_learned(family: str, task: str) -> None:
-    check_one_sample(tasks.learning(task, "sgd", False, model=MODELS[family]))  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    "model", [LinearModel(clip_value=0.05), LinearModel(clip_norm=0.1, clip_value=0.04)]
-)
-@pytest.mark.parametrize("intercept", [True, False])
-def test_a_sample_is_clipped_as_where_it_is_learned(model: LinearModel, intercept: bool) -> None:
-    features = Features(scale="none", intercept=intercept)
-    check_one_sample(tasks.learning("multiclass", "sgd", model=model, features=features))
-
-
-def check_one_sample(settings: Learning) -> None:
-    learner = Learner(settings)
-    samples = suited(settings, 25, seed=37, weighted=True)
-    stepped = learner.initial()
-    stepped.slots(samples.keys)
-    label = NAN
-    for i in range(len(samples)):
-        sample = samples.rows(i, i + 1)
-        learned = stepped.copy()
-        sums = learner.learn(learned, sample, label, 1.5)
-        delta, sums_of_gradient = learner.gradient(stepped, sample, label)
-        touched = learner.step(stepped, [delta], 1.0, 1.5)
-        assert np.array_equal(touched, stepped.vocabulary.find(delta.keys))
-        for spec in learner.specs:
-            found, expected = stepped.rows(spec.name), learned.rows(spec.name)
-            np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13, err_msg=spec.name)
-        for key, array in sums.items():
-            np.testing.assert_allclose(sums_of_gradient[key], array, rtol=1e-12)
-        label = float(sample.labels[0])
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-@every_model
-def test_a_step_merges_the_statistics_and_keeps_what_follows(family: str, name: str) -> None:
-    learner = Learner(tasks.learning("binary", name, model=MODELS[family]))
-    state = begun(learner)
-    parts = [suited(learner.learning, 20, seed=seed) for seed in (38, 39)]
-    deltas = [learner.gradient(state, part, NAN)[0] for part in parts]
-    merged, kept = state.copy(), [{n: a.copy() for n, a in d.arrays.items()} for d in deltas]
-    for delta in deltas:
-        statistics = {n: a for n, a in delta.arrays.items() if not n.startswith(PARAMETERS)}
-        learner.merge(merged, Delta(delta.keys, statistics), 1.0)
-    touched = learner.step(state, deltas, 40.0, 1.0)
-    for statistic in ("scaler", "steps", "baseline"):
-        assert state.rows(statistic).tobytes() == merged.rows(statistic).tobytes()
-    keys = list(dict.fromkeys(int(key) for delta in deltas for key in delta.keys))
-    assert state.vocabulary.keys[touched].tolist() == keys
-    derived = state.copy()
-    learner.merge(derived, Delta(state.vocabulary.keys.copy(), {}), 1.0)
-    assert same(derived, state)
-    for delta, arrays in zip(deltas, kept, strict=True):
-        assert_equal_bits(delta, Delta(delta.keys, arrays))
-
-
-@every_model
-def test_without_samples_nothing_steps(family: str) -> None:
-    learner = Learner(tasks.learning("binary", "momentum", model=MODELS[family]))
-    state = begun(learner)
-    before = state.copy()
-    empty, _ = learner.gradient(state, samples_of([], []), NAN)
-    assert len(learner.step(state, [], 0.0, 1.0)) == 0
-    assert len(learner.step(state, [empty, empty], 0.0, 1.0)) == 0
-    assert same(state, before)
-
-
-@every_model
-def test_an_empty_part_adds_nothing(family: str) -> None:
-    learner = Learner(tasks.learning("binary", "adam", model=MODELS[family]))
-    state = begun(learner)
-    twin = state.copy()
-    part, _ = learner.gradient(state, suited(learner.learning, 20, seed=40), NAN)
-    empty, _ = learner.gradient(state, samples_of([], []), NAN)
-    learner.step(state, [part], 20.0, 1.0)
-    learner.step(twin, [empty, part, empty], 20.0, 1.0)
-    assert same(state, twin)
-
-
 @every_model
 def test_a_sample_beyond_the_numbers_shows_in_its_gradient(family: str) -> None:
     learner = Learner(tasks.learning("regression", "sgd", False, model=MODELS[family]))
@@ -258,3 +151,49 @@ def test_a_sample_beyond_the_numbers_shows_in_its_gradient(family: str) -> None:
     delta, _ = learner.gradient(state, huge, NAN)
     assert not delta.finite()
     learner.step(state, [delta], 1.0, 1.0)
+
+
+def test_dropout_leaves_out_the_same_units_again_and_none_where_it_scores() -> None:
+    settings = tasks.learning(
+        "binary", "sgd", model=MlpModel(hidden=(8,), activation="tanh", dropout=0.5)
+    )
+    learner, whole = Learner(settings), Learner(tasks.learning("binary", "sgd", model=WHOLE))
+    samples = suited(settings, 300, seed=43)
+    state = begun(whole)
+    first, sums = learner.gradient(state, samples, NAN)
+    again, _ = learner.gradient(state, samples, NAN)
+    plain, sums_of_plain = whole.gradient(state, samples, NAN)
+    assert_equal_bits(first, again)
+    state.arrays["steps"][0] += 1
+    later, _ = learner.gradient(state, samples, NAN)
+    for other in (plain, later):
+        assert not np.allclose(first.arrays["weights_2"], other.arrays["weights_2"], rtol=0.01)
+    for key, array in sums.items():
+        assert np.array_equal(array, sums_of_plain[key])
+
+
+WHOLE = MlpModel(hidden=(8,), activation="tanh")
+
+
+def test_a_network_in_float32_sums_in_float64_and_sends_float32() -> None:
+    narrow, wide = (
+        Learner(
+            tasks.learning(
+                "regression", "adam", model=MlpModel(hidden=(6,), activation="tanh", dtype=dtype)
+            )
+        )
+        for dtype in ("float32", "float64")
+    )
+    samples = suited(wide.learning, 600, seed=44)
+    deltas = []
+    for learner in (narrow, wide):
+        state = learner.initial()
+        state.slots(samples.keys)
+        state.arrays["scaler"][:] = (10.0, 1.0, 90.0)
+        deltas.append(learner.gradient(state, samples, NAN)[0])
+        learner.step(state, deltas[-1:], 600.0, 1.0)
+        assert state.arrays["weights_2"].dtype == deltas[-1].arrays["weights_2"].dtype
+    assert deltas[0].arrays["weights_1"].dtype == np.float32
+    for name in ("weights_1", "bias_1", "weights_2", "bias_2"):
+        found, expected = deltas[0].arrays[name], deltas[1].arrays[name]
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5 * np.abs(expected).max())

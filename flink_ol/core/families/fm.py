@@ -14,13 +14,13 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le
 
-from flink_ol.core.families import feature_rates, standardised
+from flink_ol.core.families import coordinate_steps, feature_rates, fm_gradient, standardised
 from flink_ol.core.families import fm_loops as loops
 from flink_ol.core.families import linear_loops as linear
 from flink_ol.core.families.fm_loops import Arrays, Settings
 from flink_ol.core.families.initial import Drawn, first_of
 from flink_ol.core.families.linear_loops import Rows
-from flink_ol.core.families.setting import COORDINATE, Setting
+from flink_ol.core.families.setting import COORDINATE, OWN_RATE, Setting
 from flink_ol.core.fields import Section
 from flink_ol.core.optimizers import padded
 from flink_ol.core.state import ArraySpec
@@ -125,17 +125,75 @@ class Fm:
 
     def learn(self, arrays: Mapping[str, np.ndarray], rows: Rows, rate_scale: float) -> np.ndarray:
         """Score and learn sample by sample, in place: raw scores (samples, outputs)."""
-        settings = self._settings
-        if self._optimizer.scales_with_workers and rate_scale != 1.0:
-            settings = settings._replace(
-                learning_rate=settings.learning_rate * rate_scale,
-                factors_rate=settings.factors_rate * rate_scale,
-                intercept_rate=settings.intercept_rate * rate_scale,
-            )
+        settings = self._at(rate_scale)
         scores = np.empty((len(rows.labels), self._outputs))
         before, after = standardised.learned(arrays, rows, settings.scaled)
         loops.learn(settings, rows, before, after, self._arrays(arrays), scores)
         return scores
+
+    def _at(self, rate_scale: float) -> Settings:
+        """The settings with rates for several workers."""
+        settings = self._settings
+        if not self._optimizer.scales_with_workers or rate_scale == 1.0:
+            return settings
+        return settings._replace(
+            learning_rate=settings.learning_rate * rate_scale,
+            factors_rate=settings.factors_rate * rate_scale,
+            intercept_rate=settings.intercept_rate * rate_scale,
+        )
+
+    def gradient(
+        self, arrays: Mapping[str, np.ndarray], rows: Rows, ranks: np.ndarray, touched: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Raw scores (samples, outputs) and the summed gradients by array; changes nothing.
+
+        ``touched``: the distinct slots of ``rows``, the rows of what is per feature; ``ranks``
+        (entries,): an entry's index among them.
+        """
+        views = self._arrays(arrays)
+        scores = np.empty((len(rows.labels), self._outputs))
+        of_weights = np.zeros((len(touched), self._outputs))
+        of_factors = np.zeros((len(touched), views.factors.shape[1]))
+        of_intercept = np.zeros((1, self._outputs))
+        values = standardised.standing(arrays, rows, self._settings.scaled)
+        sums = of_weights, of_factors, of_intercept
+        fm_gradient.gradient(self._settings, rows, values, ranks, views, scores, *sums)
+        return scores, {
+            "weights": of_weights,
+            "factors": of_factors,
+            "intercept": of_intercept[0],
+        }
+
+    def step(
+        self,
+        arrays: Mapping[str, np.ndarray],
+        slots: np.ndarray,
+        gradients: Mapping[str, np.ndarray],
+        rate_scale: float,
+    ) -> None:
+        """One step of the rows ``slots`` and the intercept along ``gradients``, in place."""
+        settings, views = self._at(rate_scale), self._arrays(arrays)
+        schedule = settings.schedule, settings.schedule_parameters, settings.warm_up
+        factor = coordinate_steps.rate_factor(*schedule, int(views.steps[0]))
+        views.optimizer_steps[0] += 1.0
+        head = settings.optimizer, settings.parameters, settings.accumulators
+        rate, number = settings.learning_rate * factor, float(views.optimizer_steps[0])
+        rates, no_rates = views.rates, np.zeros((0, 1))
+
+        weights = views.weights, views.first, views.second
+        along = gradients["weights"], settings.l2, 0.0
+        coordinate_steps.step(head, slots, *along, rates, rate, number, *weights)
+        factors = views.factors, views.factors_first, views.factors_second
+        along = gradients["factors"], settings.factors_l2, 0.0
+        own = settings.factors_rate * factor
+        coordinate_steps.step(head, slots, *along, rates, own, number, *factors)
+        of_intercept = gradients["intercept"].reshape(views.intercept.shape)
+        if settings.intercept == OWN_RATE:
+            views.intercept[...] -= settings.intercept_rate * of_intercept
+        elif settings.intercept == COORDINATE:
+            beside = views.intercept, views.intercept_first, views.intercept_second
+            along = of_intercept, 0.0, 0.0
+            coordinate_steps.step(head, _FIRST, *along, no_rates, rate, number, *beside)
 
     def score(self, arrays: Mapping[str, np.ndarray], rows: Rows) -> np.ndarray:
         """Raw scores (samples, outputs) with everything as it stands."""

@@ -60,7 +60,7 @@ class Arrays(NamedTuple):
 
 
 @njit
-def _raw(
+def sample_scores(
     intercept: np.ndarray,
     weights: np.ndarray,
     factors: np.ndarray,
@@ -91,7 +91,7 @@ def _raw(
 
 
 @njit
-def _gradients(
+def sample_gradients(
     factors: np.ndarray,
     slots: np.ndarray,
     x: np.ndarray,
@@ -185,11 +185,11 @@ def learn(
     for sample in range(len(labels)):
         start, end = indptr[sample], indptr[sample + 1]
         slots, x = rows.slots[start:end], after[start:end]
-        _raw(intercept, weights, factors, slots, before[start:end], sums, raw)
+        sample_scores(intercept, weights, factors, slots, before[start:end], sums, raw)
         for output in range(outputs):
             scores[sample, output] = raw[output]
         if settings.scaled:
-            _raw(intercept, weights, factors, slots, x, sums, raw)
+            sample_scores(intercept, weights, factors, slots, x, sums, raw)
         if outputs == 1:
             along[0, 0] = losses.gradient(loss, loss_parameters, raw[0], labels[sample])
         else:
@@ -204,7 +204,7 @@ def learn(
         for output in range(outputs):
             along[0, output] *= importance[sample]
         # the whole gradient first: a factor's depends on those of the other features
-        _gradients(factors, slots, x, sums, along[0], of_weights, of_factors)
+        sample_gradients(factors, slots, x, sums, along[0], of_weights, of_factors)
         if settings.intercept == OWN_RATE:
             for output in range(outputs):
                 intercept[0, output] -= settings.intercept_rate * along[0, output]
@@ -239,4 +239,4 @@ def score(rows: Rows, values: np.ndarray, arrays: Arrays, scores: np.ndarray) ->
     for sample in range(len(rows.indptr) - 1):
         start, end = rows.indptr[sample], rows.indptr[sample + 1]
         slots, x = rows.slots[start:end], values[start:end]
-        _raw(intercept, weights, factors, slots, x, sums, scores[sample])
+        sample_scores(intercept, weights, factors, slots, x, sums, scores[sample])

@@ -1,4 +1,4 @@
-"""The gradient of linear models at fixed parameters, summed over samples in their order."""
+"""The summed gradient of linear models at fixed parameters, in sample order."""
 
 from __future__ import annotations
 

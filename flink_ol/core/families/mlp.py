@@ -17,7 +17,14 @@ from typing import Annotated, Literal
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
 
-from flink_ol.core.families import activations, mlp_inputs, mlp_layers, mlp_steps, standardised
+from flink_ol.core.families import (
+    activations,
+    mlp_gradient,
+    mlp_inputs,
+    mlp_layers,
+    mlp_steps,
+    standardised,
+)
 from flink_ol.core.families.initial import Drawn, first_of, limit_of
 from flink_ol.core.families.linear_loops import Rows
 from flink_ol.core.families.mlp_layers import Layer, Parameters
@@ -131,7 +138,7 @@ class Mlp:
         values: tuple[np.ndarray, np.ndarray],
         rate_scale: float,
     ) -> np.ndarray:
-        parameters = self._read(arrays, place.touched)
+        parameters = mlp_inputs.parameters(self._layers, arrays, place.touched)
         X = mlp_inputs.matrix(rows, values[1], place, self._model.dtype)
         learned, size = int(arrays["steps"][0]), place.stop - place.start
         kept = mlp_layers.drop(self._layers, self._setting.seed, learned, size, self._model.dtype)
@@ -184,6 +191,27 @@ class Mlp:
                 gradient = of_layer.bias.reshape(1, -1)
                 mlp_steps.step(*head, 0.0, np.zeros(1, np.int64), gradient, *bias)
 
+    def gradient(
+        self, arrays: Mapping[str, np.ndarray], rows: Rows, ranks: np.ndarray, touched: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Raw scores (samples, outputs) and the summed gradients by array; changes nothing.
+
+        ``touched``: the distinct slots of ``rows``, the rows of what is per feature; ``ranks``
+        (entries,): an entry's index among them. All samples are one batch.
+        """
+        return mlp_gradient.gradient(self._layers, self._setting, arrays, rows, ranks, touched)
+
+    def step(
+        self,
+        arrays: Mapping[str, np.ndarray],
+        slots: np.ndarray,
+        gradients: Mapping[str, np.ndarray],
+        rate_scale: float,
+    ) -> None:
+        """One step of the rows ``slots`` and all fixed arrays along ``gradients``, in place."""
+        self._step(arrays, slots, mlp_gradient.by_layer(self._layers, gradients), rate_scale)
+        arrays["mini_batches"][0] += 1.0
+
     def _steppable(
         self, arrays: Mapping[str, np.ndarray], name: str
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -192,19 +220,6 @@ class Mlp:
         kept = [np.atleast_2d(arrays[f"{name}_{kept}"]) for kept, _ in self._optimizer.accumulators]
         first, second = [*kept, array[:0], array[:0]][:2]
         return array, first, second
-
-    def _read(self, arrays: Mapping[str, np.ndarray], touched: np.ndarray) -> list[Parameters]:
-        """By layer; the first has the rows ``touched``, without a copy where they stand so."""
-        parameters = []
-        for number, layer in enumerate(self._layers, 1):
-            weights = arrays[f"weights_{number}"]
-            if number == 1:
-                first = touched[0] if len(touched) else 0
-                in_place = np.array_equal(touched, np.arange(first, first + len(touched)))
-                weights = weights[first : first + len(touched)] if in_place else weights[touched]
-            bias = np.zeros(layer.units, self._model.dtype)
-            parameters.append(Parameters(weights, arrays.get(f"bias_{number}", bias)))
-        return parameters
 
     def score(self, arrays: Mapping[str, np.ndarray], rows: Rows) -> np.ndarray:
         """Raw scores (samples, outputs) with everything as it stands, without dropout."""
@@ -218,7 +233,7 @@ class Mlp:
                 place = mlp_inputs.layout(rows, start, stop, seen)
                 span = slice(rows.indptr[start], rows.indptr[stop])
                 X = mlp_inputs.matrix(rows, values[span], place, self._model.dtype)
-                parameters = self._read(arrays, place.touched)
+                parameters = mlp_inputs.parameters(self._layers, arrays, place.touched)
                 scores[start:stop] = mlp_layers.score(self._layers, parameters, X)
         return scores
 

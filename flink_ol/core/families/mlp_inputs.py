@@ -1,13 +1,15 @@
-"""From sparse rows to the matrix of a mini-batch."""
+"""From sparse rows to the matrix of a mini-batch, and the parameters that it meets."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from flink_ol.core.compiled import njit
 from flink_ol.core.families.linear_loops import Rows
+from flink_ol.core.families.mlp_layers import Layer, Parameters
 
 
 class Layout(NamedTuple):
@@ -31,6 +33,22 @@ def matrix(rows: Rows, values: np.ndarray, place: Layout, dtype: str) -> np.ndar
     filled = np.zeros((place.stop - place.start, len(place.touched)), dtype)
     _fill(rows.indptr[place.start : place.stop + 1], place.columns, values, filled)
     return filled
+
+
+def parameters(
+    layers: Sequence[Layer], arrays: Mapping[str, np.ndarray], touched: np.ndarray
+) -> list[Parameters]:
+    """By layer; the first has the rows ``touched``, without a copy where they stand so."""
+    found = []
+    for number, layer in enumerate(layers, 1):
+        weights = arrays[f"weights_{number}"]
+        if number == 1:
+            first = touched[0] if len(touched) else 0
+            in_place = np.array_equal(touched, np.arange(first, first + len(touched)))
+            weights = weights[first : first + len(touched)] if in_place else weights[touched]
+        bias = np.zeros(layer.units, weights.dtype)
+        found.append(Parameters(weights, arrays.get(f"bias_{number}", bias)))
+    return found
 
 
 @njit
