@@ -1,4 +1,7 @@
-"""Which samples are in the model: per input partition, an order-free digest of their offsets."""
+"""Which records are in the model: per input partition, an order-free digest of their offsets.
+
+A record counts once, however many samples it holds.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,12 @@ class Tally(NamedTuple):
 
     @classmethod
     def of(cls, offsets: np.ndarray) -> Tally:
-        """The tally of ``offsets`` (samples,) int64."""
+        """The tally of ``offsets`` (samples,) int64; of equal neighbours, one counts."""
         if not len(offsets):
             return cls()
+        new = offsets[1:] != offsets[:-1]
+        if not new.all():
+            offsets = offsets[np.concatenate(([True], new))]
         return cls(
             len(offsets),
             int(offsets.min()),
@@ -60,13 +66,16 @@ class Tally(NamedTuple):
 
 
 class Account(NamedTuple):
-    """One partition's samples in the model: learned and rejected; together every offset once."""
+    """One partition's records: learned from and rejected; together every offset once.
+
+    A record of several samples is learned from if one of them is.
+    """
 
     learned: Tally = Tally()
     rejected: Tally = Tally()
 
     def join(self, other: Account) -> Account:
-        """The account of two disjoint sets of samples."""
+        """The account of two disjoint sets of records."""
         return Account(self.learned.join(other.learned), self.rejected.join(other.rejected))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,8 @@ import numpy as np
 class Samples(NamedTuple):
     """Samples of one partition in offset order, as compressed sparse rows.
 
-    Row ``i`` owns the entries ``indptr[i]:indptr[i + 1]`` of keys, values and numeric.
+    Row ``i`` owns the entries ``indptr[i]:indptr[i + 1]`` of keys, values and numeric. The samples
+    of one record share its offset.
     """
 
     indptr: np.ndarray  # (samples + 1,) int64
@@ -20,7 +21,7 @@ class Samples(NamedTuple):
     numeric: np.ndarray  # (entries,) bool; False for categoricals, which are never scaled
     labels: np.ndarray  # (samples,) float64, class index or target; NaN in requests
     importance: np.ndarray  # (samples,) float64, > 0
-    offsets: np.ndarray  # (samples,) int64, Kafka offsets, increasing
+    offsets: np.ndarray  # (samples,) int64, Kafka offsets, never falling
     names: Mapping[int, str]  # feature key -> name, for at least the keys above
 
     def __len__(self) -> int:  # rows, not fields
@@ -42,7 +43,38 @@ class Samples(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """A record that could not be learned from."""
+    """A record that could not be learned from, or one sample of a record of many."""
 
     offset: int
     reason: str
+    row: int | None = None  # the sample's index in the record; None: the whole record
+
+
+def row_numbers(samples: Samples, rejections: Sequence[Rejection]) -> np.ndarray:
+    """Each sample's index in its record, (samples,) int64; -1 where a record is one sample.
+
+    ``rejections``: of the same records, which tell the rows that are missing among the samples.
+    """
+    offsets = samples.offsets
+    rows = np.full(len(samples), -1, np.int64)
+    missing: dict[int, set[int]] = {}
+    for rejection in rejections:
+        if rejection.row is not None:
+            missing.setdefault(rejection.offset, set()).add(rejection.row)
+    if not len(samples):
+        return rows
+    starts = np.flatnonzero(np.concatenate(([True], offsets[1:] != offsets[:-1])))
+    ends = np.append(starts[1:], len(samples))
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        gone = missing.get(int(offsets[start]), set())
+        if end - start > 1 or gone:
+            whole = np.arange(end - start + len(gone))
+            rows[start:end] = whole[~np.isin(whole, list(gone))]
+    return rows
+
+
+def rejection_of(samples: Samples, i: int, reason: str, rows: np.ndarray) -> Rejection:
+    """The rejection of sample ``i``, with its row in the record where that holds several."""
+    row = int(rows[i])
+    offset = int(samples.offsets[i])
+    return Rejection(offset, reason) if row < 0 else Rejection(offset, f"row {row}: {reason}", row)

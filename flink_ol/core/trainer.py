@@ -16,7 +16,7 @@ import numpy as np
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Account, Tally
 from flink_ol.core.messages import INITIAL, Frame, Hello, Update, Version, Worker
-from flink_ol.core.samples import Rejection, Samples
+from flink_ol.core.samples import Rejection, Samples, rejection_of, row_numbers
 from flink_ol.core.state import State
 
 
@@ -168,36 +168,56 @@ class Trainer:
         if forgotten := state.forgettable.pop(partition, None):
             effects.append(ForgetUpdates(partition, tuple(forgotten)))
         effects += (DeadLetter(partition, rejection) for rejection in event.rejections)
-        rejected = _tally(event.rejections)
+        # a record of which some samples can be used is not rejected
+        usable = set(event.samples.offsets.tolist()) if event.rejections else set()
+        offsets = {rejection.offset for rejection in event.rejections} - usable
+        rejected = Tally.of(np.array(sorted(offsets), np.int64))
 
         progress = state.progress.get(partition, Progress())
-        update = self._update(state, event, event.samples, progress, rejected)
+        account = Account(Tally.of(event.samples.offsets), rejected)
+        update = self._update(state, event, event.samples, progress, account)
         if update is not None:
             self._keep(state, update, event.samples, progress, effects)
-            return effects
-        # some sample drives the model out of the finite numbers: find it, learn from the others
-        for i in range(len(event.samples)):
-            sample = event.samples.rows(i, i + 1)
+        else:
+            self._learn_apart(state, event, rejected, effects)
+        return effects
+
+    def _learn_apart(
+        self, state: TrainerState, event: BatchArrived, rejected: Tally, effects: list[Effect]
+    ) -> None:
+        """Some sample drives the model out of the finite numbers: learn from the others.
+
+        ``rejected``: what the next update has to tell, beside the sample. A record's offset is
+        told once: as learned with the first of its samples that can be learned from, as rejected
+        behind the last if there was none.
+        """
+        samples, partition = event.samples, event.partition
+        rows = row_numbers(samples, event.rejections)
+        told = False  # of the record of the sample at hand
+        for i in range(len(samples)):
+            sample = samples.rows(i, i + 1)
             progress = state.progress.get(partition, Progress())
-            update = self._update(state, event, sample, progress, rejected)
-            rejected = Tally()
+            account = Account(Tally() if told else Tally.of(sample.offsets), rejected)
+            update = self._update(state, event, sample, progress, account)
             if update is None:
-                rejection = Rejection(
-                    int(sample.offsets[0]),
+                reason = (
                     "learning from it makes the model infinite or not a number: "
-                    "check the sample's scale, or lower optimizer.learning_rate",
+                    "check the sample's scale, or lower optimizer.learning_rate"
                 )
-                effects.append(DeadLetter(partition, rejection))
-                rejected = _tally([rejection])
+                effects.append(DeadLetter(partition, rejection_of(samples, i, reason, rows)))
             else:
                 self._keep(state, update, sample, progress, effects)
+                rejected, told = Tally(), True
+            if i + 1 == len(samples) or samples.offsets[i + 1] != samples.offsets[i]:
+                if not told:
+                    rejected = rejected.join(Tally.of(sample.offsets))
+                told = False
         if rejected.count:
-            nothing = event.samples.rows(0, 0)
+            nothing = samples.rows(0, 0)
             progress = state.progress.get(partition, Progress())
-            update = self._update(state, event, nothing, progress, rejected)
+            update = self._update(state, event, nothing, progress, Account(Tally(), rejected))
             assert update is not None
             self._keep(state, update, nothing, progress, effects)
-        return effects
 
     def _update(
         self,
@@ -205,7 +225,7 @@ class Trainer:
         event: BatchArrived,
         samples: Samples,
         progress: Progress,
-        rejected: Tally,
+        account: Account,
     ) -> Update | None:
         """Learn from ``samples``; None, with the replica as before, if a number is not finite."""
         learner, replica = self.learner.tuned(state.overrides), state.replica
@@ -222,7 +242,7 @@ class Trainer:
             progress.sequence + 1,
             state.worker,
             state.version,
-            Account(Tally.of(samples.offsets), rejected),
+            account,
             delta,
             sums,
             # what was put in for an absent feature was named when it was met
@@ -243,7 +263,3 @@ class Trainer:
         state.progress[update.partition] = after
         state.pending.append(update)
         effects.append(SendUpdate(update, after))
-
-
-def _tally(rejections: Sequence[Rejection]) -> Tally:
-    return Tally.of(np.array([rejection.offset for rejection in rejections], np.int64))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import secrets
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +40,10 @@ from flink_ol.wire.parts import Assembler
 from flink_ol.wire.updates import decode_update, encode_hello, encode_update
 
 _ONLY = 0  # the one key of the broadcast state, and of the sequencer's stream
+
+# letters of one record that carry its payload: with thousands of bad rows, all of them would be
+# thousands of times what came in
+_WITH_PAYLOAD = 10
 
 
 class TrainerFunction(KeyedBroadcastProcessFunction):
@@ -91,6 +96,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
             else np.array(offsets, np.int64)
         )
         samples, rejections = self._decoder.decode(payloads, numbers)
+        letters: Counter[int] = Counter()  # by offset
         batch = BatchArrived(partition, samples, rejections, newest_ms)
         for effect in self._trainer.handle(self._state, batch):
             if isinstance(effect, SendUpdate):
@@ -99,7 +105,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
                 self._progress.update(encode_progress(effect.progress))
                 yield Row(_ONLY, Row(states.UPDATE, update))
             elif isinstance(effect, DeadLetter):
-                yield self._dead_letters, self._dead_letter(effect, numbers, payloads)
+                yield self._dead_letters, self._dead_letter(effect, numbers, payloads, letters)
             elif isinstance(effect, ForgetUpdates):
                 for sequence in effect.sequences:
                     self._pending.remove(sequence)
@@ -146,10 +152,17 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         self._trainer.handle(self._state, PartitionRestored(partition, progress, pending))
 
     def _dead_letter(
-        self, effect: DeadLetter, offsets: np.ndarray, payloads: list[bytes | None]
+        self,
+        effect: DeadLetter,
+        offsets: np.ndarray,
+        payloads: list[bytes | None],
+        letters: Counter[int],
     ) -> bytes:
+        """``letters``: how many there were of the window's records so far."""
         rejection: Rejection = effect.rejection
         payload = payloads[int(np.searchsorted(offsets, rejection.offset))]
-        return encode_dead_letter(
-            self._topic, effect.partition, rejection.offset, rejection.reason, payload
-        )
+        reason = rejection.reason
+        letters[rejection.offset] += 1
+        if letters[rejection.offset] > _WITH_PAYLOAD:
+            payload, reason = None, f"{reason} (the payload is in the record's first letters)"
+        return encode_dead_letter(self._topic, effect.partition, rejection.offset, reason, payload)

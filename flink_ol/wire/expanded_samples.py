@@ -26,7 +26,7 @@ class Expanded:
     ) -> tuple[Samples, list[Rejection]]:
         """As the format does, expanded."""
         samples, rejections = self.plain.decode(payloads, offsets)
-        samples, others = self._expansion(samples)
+        samples, others = self._expansion(samples, rejections)
         return samples, sorted(rejections + others) if others else rejections
 
     def decode_request(self, payload: bytes | None, partition: int, offset: int) -> Request:

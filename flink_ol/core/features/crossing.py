@@ -21,7 +21,7 @@ from flink_ol.core.compiled import njit
 from flink_ol.core.features.appending import appended, without_rows
 from flink_ol.core.features.hashing import feature_key
 from flink_ol.core.fields import ConfigError
-from flink_ol.core.samples import Rejection, Samples
+from flink_ol.core.samples import Rejection, Samples, rejection_of, row_numbers
 from flink_ol.core.vocabulary import Vocabulary
 
 _MOST_FIELDS = 4  # in a cross
@@ -72,8 +72,13 @@ class Crossing:
         self._chain_keys = [np.empty(16, np.int64) for _ in self._chains]
         self._names: dict[int, str] = {}  # of the crosses, by key
 
-    def __call__(self, samples: Samples) -> tuple[Samples, list[Rejection]]:
-        """``samples`` with their crosses, and those of which there would be too many."""
+    def __call__(
+        self, samples: Samples, before: Sequence[Rejection] = ()
+    ) -> tuple[Samples, list[Rejection]]:
+        """``samples`` with their crosses, and those of which there would be too many.
+
+        ``before``: rejections of the same records, which tell what rows are missing.
+        """
         if len(self._names) + self._features.size > _REMEMBERED:
             self._forget()
         slots = self._slots(samples)
@@ -85,7 +90,9 @@ class Crossing:
                 f"features.crosses: more than {MOST_COMBINATIONS} combinations in one sample: "
                 "cross fields that have fewer features in a sample"
             )
-            rejections = [Rejection(int(offset), reason) for offset in samples.offsets[wrong]]
+            rows = row_numbers(samples, before)
+            spoilt = np.flatnonzero(wrong).tolist()
+            rejections = [rejection_of(samples, i, reason, rows) for i in spoilt]
             slots = slots[~np.repeat(wrong, np.diff(samples.indptr))]
             samples, sizes = without_rows(samples, wrong), sizes[~wrong]
         entries, values, numeric = _combinations(

@@ -29,13 +29,18 @@ class Expansion:
         self._known = Vocabulary()  # keys of 64 bits whose names are below
         self._names: dict[int, str] = {}  # by key of hash_bits: the first that was met
 
-    def __call__(self, samples: Samples) -> tuple[Samples, list[Rejection]]:
-        """The expanded samples, and the records that cannot be expanded."""
+    def __call__(
+        self, samples: Samples, before: Sequence[Rejection] = ()
+    ) -> tuple[Samples, list[Rejection]]:
+        """The expanded samples, and those that cannot be expanded.
+
+        ``before``: rejections of the same records, which tell what rows are missing.
+        """
         rejections: list[Rejection] = []
         if self._texts is not None:
             samples = self._texts(samples)
         if self._crossing is not None:
-            samples, rejections = self._crossing(samples)
+            samples, rejections = self._crossing(samples, before)
         return samples if self._mask is None else self._hashed(samples, self._mask), rejections
 
     def _hashed(self, samples: Samples, mask: int) -> Samples:
