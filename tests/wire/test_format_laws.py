@@ -228,7 +228,7 @@ def test_a_damaged_record_is_one_rejection_and_harms_no_other(
     [(name, record) for name in CASES for record in (*CASES[name].damaged, *ANY_DAMAGE, None)],
 )
 def test_damage_has_a_reason_of_bounded_length(name: str, record: bytes | None) -> None:
-    samples, ((offset, reason),) = decode(decoder(name), [record])
+    samples, ((offset, reason, _),) = decode(decoder(name), [record])
     assert (len(samples), offset) == (0, 100)
     assert 10 < len(reason) < 500
     assert len(encode_dead_letter("a.samples", 0, offset, reason, record)) < 100_000
@@ -256,7 +256,7 @@ LONG = b"x" * 300_000
     ],
 )
 def test_reasons_stay_short_whatever_the_record_holds(name: str, record: bytes) -> None:
-    _, ((_, reason),) = decode(decoder(name), [record])
+    _, ((_, reason, _),) = decode(decoder(name), [record])
     assert len(reason) < 500
 
 

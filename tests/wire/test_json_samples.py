@@ -110,7 +110,7 @@ def test_a_bad_record_harms_no_other(payloads: list[bytes | None]) -> None:
 
 @given(POISON)
 def test_poison_is_rejected_with_a_reason(payload: bytes | None) -> None:
-    samples, ((offset, reason),) = decode([payload])
+    samples, ((offset, reason, _),) = decode([payload])
     assert len(samples) == 0
     assert offset == 100
     assert len(reason) > 10
@@ -134,7 +134,7 @@ def test_a_record_over_the_limit_is_rejected_unread() -> None:
 )
 def test_reasons_stay_short_whatever_the_record_holds(record: dict[str, Any]) -> None:
     payload = orjson.dumps(record)
-    _, ((offset, reason),) = decode([payload])
+    _, ((offset, reason, _),) = decode([payload])
     assert len(reason) < 500
     assert len(encode_dead_letter("a.samples", 0, offset, reason, payload)) < 1_000_000
 
