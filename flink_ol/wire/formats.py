@@ -17,6 +17,7 @@ from flink_ol.core.fields import Section
 from flink_ol.core.labels import Labels
 from flink_ol.core.messages import Request
 from flink_ol.core.samples import Rejection, Samples
+from flink_ol.wire.arrow_samples import ArrowFields, ArrowSamples
 from flink_ol.wire.compression import Uncompressed
 from flink_ol.wire.csv_samples import CsvFields, CsvSamples
 from flink_ol.wire.expanded_samples import Expanded
@@ -56,6 +57,7 @@ class Format(NamedTuple):
 
 
 FORMATS = {
+    "arrow": Format(ArrowFields, ArrowSamples),
     "csv": Format(CsvFields, CsvSamples),
     "json": Format(JsonFields, JsonSamples),
     "libsvm": Format(LibsvmFields, LibsvmSamples),

@@ -21,7 +21,7 @@ class FeatureNames:
         self._keys = _Keys(self)
         self._categories: dict[tuple[str, str | bool], str] = {}
         self._columns: dict[tuple[str, ...], np.ndarray] = {}
-        self._numbered: dict[int, tuple[str, ...]] = {}
+        self._numbered: dict[tuple[int, str], tuple[str, ...]] = {}
 
     def trim(self) -> None:
         """Forget everything if it has become too much; between batches only."""
@@ -50,13 +50,14 @@ class FeatureNames:
             category = self._categories[name, value] = f"{name}={text}"
         return category
 
-    def numbered(self, count: int) -> tuple[str, ...]:
-        """The names of the values of a list: "0", "1", ..."""
-        names = self._numbered.get(count)
+    def numbered(self, count: int, of: str = "") -> tuple[str, ...]:
+        """The names of the values of a list: "0", "1", ...; ``of`` a feature: "of[0]", ..."""
+        names = self._numbered.get((count, of))
         if names is None:
-            names = tuple(map(str, range(count)))
+            plain = map(str, range(count))
+            names = tuple(f"{of}[{i}]" for i in plain) if of else tuple(plain)
             if len(self._numbered) < 100:
-                self._numbered[count] = names
+                self._numbered[count, of] = names
         return names
 
     def learn(self, name: str) -> int:

@@ -1,0 +1,146 @@
+"""Samples as Arrow: a message is one Arrow IPC stream of record batches, a row is a sample.
+
+Columns: the label, and optionally importance (null: 1), id and event time, by the settings' names;
+every other column holds features. A number is one feature of the column's name; a text, a
+dictionary of texts or a truth value is a category (``f=v`` with value 1); a column of lists of
+numbers, fixed in size or not, gives ``f[0]``, ``f[1]``, ..., or "0", "1", ... where it has the
+name in ``features``. Two columns of lists, ``indices`` and ``values``, are features that are named
+by a number. Null is absent, everywhere.
+
+The samples of a message share its offset. A message that cannot be read is one rejection; of one
+that can, each row that cannot be used is one, with its number from 0.
+
+The message, its buffers unpacked, its rows and its features are counted before memory is taken
+(arrow_stream), and the library has checked every length, offset and text before they are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flink_ol.core.features.appending import without_rows
+from flink_ol.core.fields import Section
+from flink_ol.core.labels import Labels
+from flink_ol.core.messages import Request
+from flink_ol.core.samples import Rejection, Samples
+from flink_ol.wire.arrow_stream import MOST_BYTES, checked
+from flink_ol.wire.names import FeatureNames
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrowFields(Section):
+    """The names of the columns that are not plain features."""
+
+    features: str = "x"
+    """A column of lists whose items are the features "0", "1", ...."""
+    indices: str = "indices"
+    """A column of lists of integers that name the features; goes with values."""
+    values: str = "values"
+    """A column of lists of numbers: the values of those in indices."""
+    label: str = "y"
+    """Holds the label."""
+    importance: str = "w"
+    """Holds the importance weight, above 0; 1 where it is null or there is none."""
+    id: str = "id"
+    """Holds what a prediction repeats to be found by; any scalar."""
+    time: str = "t"
+    """Holds the event time; kept out of the features."""
+
+
+class ArrowSamples:
+    """Decodes and encodes the messages of one job."""
+
+    most_bytes = MOST_BYTES
+
+    def __init__(self, labels: Labels, fields: ArrowFields, hash_bits: int | None) -> None:
+        from flink_ol.wire.arrow_rows import ArrowRows  # takes its time to import
+
+        self.labels = labels
+        self._fields = fields
+        self._names = FeatureNames(hash_bits)
+        self._rows = ArrowRows(labels, fields, self._names)
+        self._empty = Samples(
+            np.zeros(1, np.int64),
+            np.empty(0, np.int64),
+            np.empty(0),
+            np.empty(0, np.bool_),
+            np.empty(0),
+            np.empty(0),
+            np.empty(0, np.int64),
+            {},
+        )
+
+    def decode(
+        self, payloads: Sequence[bytes | None], offsets: np.ndarray
+    ) -> tuple[Samples, list[Rejection]]:
+        """Samples and rejections of ``payloads``, whose Kafka ``offsets`` (records,) increase."""
+        self._names.trim()
+        rejections: list[Rejection] = []
+        parts: list[Samples] = []
+        for payload, offset in zip(payloads, np.asarray(offsets).tolist(), strict=True):
+            try:
+                samples, faults = self._rows.samples(payload, offset, True)
+            except ValueError as error:
+                rejections.append(Rejection(offset, str(error)[:400]))
+                continue
+            rejections += (
+                Rejection(offset, f"row {row}: {faults[row]}", row) for row in sorted(faults)
+            )
+            if faults:
+                spoilt = np.zeros(len(samples), np.bool_)
+                spoilt[list(faults)] = True
+                samples = without_rows(samples, spoilt)
+            if len(samples):
+                parts.append(samples)
+        return self._joined(parts), rejections
+
+    def _joined(self, parts: list[Samples]) -> Samples:
+        if len(parts) < 2:
+            return parts[0] if parts else self._empty
+        ends = np.cumsum([part.indptr[-1] for part in parts])
+        indptr = [parts[0].indptr]
+        indptr += [
+            part.indptr[1:] + end for part, end in zip(parts[1:], ends[:-1].tolist(), strict=True)
+        ]
+        keys, values, numeric, labels, weights, offsets = (
+            np.concatenate(column) for column in list(zip(*parts, strict=True))[1:7]
+        )
+        rows = labels, weights, offsets
+        return Samples(np.concatenate(indptr), keys, values, numeric, *rows, self._names.by_key)
+
+    def decode_request(self, payload: bytes | None, partition: int, offset: int) -> Request:
+        """A prediction request: a message of one row that needs no label."""
+        self._names.trim()
+        identity = None
+        try:
+            if checked(payload).rows > 1:
+                raise ValueError("a request is a message of one row; send a message for each")
+            identity = self._rows.identity(payload)
+            samples, faults = self._rows.samples(payload, offset, False)
+        except ValueError as error:
+            return Request(identity, None, str(error)[:400], partition, offset)
+        if faults:
+            return Request(identity, None, faults[0], partition, offset)
+        return Request(identity, samples, None, partition, offset)
+
+    def encode(
+        self, features: Mapping[str, Any] | Sequence[Any], label: Any = None, **parts: Any
+    ) -> bytes:
+        """A message of one row; ``parts`` may be importance, id and time."""
+        from flink_ol.wire.arrow_writing import encode_rows
+
+        row = {getattr(self._fields, part): value for part, value in parts.items()}
+        if label is not None:
+            row[self._fields.label] = label
+        plain: Mapping[str, Any]
+        if isinstance(features, Mapping):
+            plain = features
+        elif len(features) and all(isinstance(value, int | float) for value in features):
+            plain = {self._fields.features: [float(value) for value in features]}
+        else:
+            plain = {str(i): value for i, value in enumerate(features)}
+        return encode_rows([{**plain, **row}])
