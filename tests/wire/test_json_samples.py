@@ -117,7 +117,7 @@ def test_poison_is_rejected_with_a_reason(payload: bytes | None) -> None:
 
 
 def test_a_record_over_the_limit_is_rejected_unread() -> None:
-    samples, ((_, reason),) = decode([b'{"x":{"a":"' + b"a" * (2 << 20) + b'"},"y":1}'])
+    samples, ((_, reason, _),) = decode([b'{"x":{"a":"' + b"a" * (2 << 20) + b'"},"y":1}'])
     assert len(samples) == 0
     assert "at most 1048576" in reason
 
@@ -156,7 +156,7 @@ def test_a_value_nested_to_the_parsers_limit_is_rejected() -> None:
     ],
 )
 def test_what_is_no_json_is_pointed_at(payload: bytes, words: str) -> None:
-    _, ((_, reason),) = decode([payload])
+    _, ((_, reason, _),) = decode([payload])
     assert re.search(words, reason)
 
 
