@@ -14,6 +14,7 @@ from flink_ol.app.errors import UsageError
 from flink_ol.app.options import FOLDER, AsJson, Folder
 from flink_ol.app.records import Records
 from flink_ol.client import Model
+from flink_ol.core.fields import Section
 
 Top = Annotated[int, typer.Option(min=1, help="How many features to print.")]
 
@@ -98,11 +99,13 @@ def _answers(
     from flink_ol.wire.json_samples import JsonFields
 
     if spec_path is None:
-        decoder = sample_format("json", JsonFields(), model.learning)
+        fields: Section = JsonFields()
+        decoder = sample_format("json", fields, model.learning)
     else:
         samples = load_spec(spec_path, folder).samples
-        decoder = sample_format(samples.format, samples.fields, model.learning)
-    with Records(file) as records:
+        fields = samples.fields
+        decoder = sample_format(samples.format, fields, model.learning)
+    with Records(file, fields, requests=True) as records:
         for number, line in enumerate(records):
             request = decoder.decode_request(line, 0, number)
             if request.row is None:

@@ -37,7 +37,7 @@ def feed(
     folder: Folder = FOLDER,
     as_json: AsJson = False,
 ) -> None:
-    """Send newline-delimited records to the samples topic of the job."""
+    """Send records, one a line or batches of Arrow, to the samples topic of the job."""
     spec = load_spec(spec_path, folder)
     if repeat > 1 and file == STANDARD_INPUT:
         raise UsageError("--repeat: standard input can be read only once: give a file")

@@ -73,13 +73,13 @@ def show(
 
 def _brief(model: Model) -> dict[str, Any]:
     """What every JSON about a model begins with."""
-    ledger = model.metadata["ledger"].values()
+    ledger = model.ledger.values()
     return {
         "job": model.metadata["job"],
         "epoch": model.version.epoch,
         "version": model.version.number,
-        "samples": sum(account["count"] for account in ledger),
-        "dead_letters": sum(account["rejected"]["count"] for account in ledger),
+        "samples": sum(account.samples for account in ledger),
+        "dead_letters": sum(account.dead_letters for account in ledger),
         "metrics": model.metrics,
     }
 

@@ -13,7 +13,7 @@ SpecPath = Annotated[
 RecordsPath = Annotated[
     str,
     typer.Argument(
-        metavar="FILE", help="Newline-delimited records: a file, a gzip file, or - for stdin."
+        metavar="FILE", help="Records, one a line, or Arrow: a file, a gzip file, or - for stdin."
     ),
 ]
 Folder = Annotated[

@@ -31,7 +31,7 @@ def predict(
     """
     spec = load_spec(spec_path, folder)
     done = failed = 0
-    with Records(file, spec.samples.fields) as records, record_bar(records) as bar:
+    with Records(file, spec.samples.fields, requests=True) as records, record_bar(records) as bar:
         make_topics(spec)
         with Predictor(connection(spec), timeout_s=timeout) as predictor:
             for lines in records.blocks(_BLOCK, as_they_come=True):

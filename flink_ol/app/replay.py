@@ -21,6 +21,7 @@ from flink_ol.app.figures import metric_lines
 from flink_ol.app.options import FOLDER, AsJson, Folder, RecordsPath, SpecPath
 from flink_ol.app.progress import RecordBar, messages, record_bar
 from flink_ol.app.records import Records
+from flink_ol.core.ledger import Account
 from flink_ol.core.messages import Snapshot, Version
 from flink_ol.core.samples import Rejection
 from flink_ol.job.spec import Spec
@@ -97,19 +98,26 @@ def run(
     decoder = sample_format(spec.samples.format, spec.samples.fields, learning)
     learner = Learner(learning, spec.metrics.evaluation)
     loop = Loop(learner, spec.name, spec.hash, lambda: int(time.time() * 1000))
-    offset = rejected = 0
+    offset = 0
     began = time.monotonic()
     for payloads in blocks:
         offsets = np.arange(offset, offset + len(payloads), dtype=np.int64)
         offset += len(payloads)
-        samples, rejections = decoder.decode(payloads, offsets)
-        for rejection in loop.batch(0, samples, rejections):
-            reject(rejection)
-            rejected += 1
+        for samples, rejections in decoder.parts(payloads, offsets):
+            for rejection in loop.batch(0, samples, rejections):
+                reject(rejection)
     seconds = time.monotonic() - began
     snapshot = loop.snapshot()
     figures = metrics(snapshot.sums, learning, snapshot.recent) if snapshot.sums else {}
-    return Replayed(offset - rejected, rejected, snapshot.frame.version, figures, snapshot, seconds)
+    account = snapshot.ledger.get(0, Account())
+    return Replayed(
+        account.samples,
+        account.dead_letters,
+        snapshot.frame.version,
+        figures,
+        snapshot,
+        seconds,
+    )
 
 
 def write_model(replayed: Replayed, path: Path) -> None:

@@ -51,8 +51,8 @@ def _brief(model: Model) -> dict[str, Any]:
         "epoch": model.version.epoch,
         "version": model.version.number,
         "created_ms": model.snapshot.created_ms,
-        "samples": sum(account.learned.count for account in accounts),
-        "dead_letters": sum(account.rejected.count for account in accounts),
+        "samples": sum(account.samples for account in accounts),
+        "dead_letters": sum(account.dead_letters for account in accounts),
     }
 
 

@@ -68,24 +68,51 @@ class Tally(NamedTuple):
 class Account(NamedTuple):
     """One partition's records: learned from and rejected; together every offset once.
 
-    A record of several samples is learned from if one of them is.
+    A record of several samples is learned from if one of them is. How many samples there were
+    stands beside the tallies as what exceeds one a record: 0 where a record is one sample.
     """
 
     learned: Tally = Tally()
     rejected: Tally = Tally()
+    more_samples: int = 0  # learned, beyond one a learned record
+    more_letters: int = 0  # dead letters, beyond one a rejected record
+
+    @property
+    def samples(self) -> int:
+        """How many samples were learned."""
+        return self.learned.count + self.more_samples
+
+    @property
+    def dead_letters(self) -> int:
+        """How many records and samples of records were rejected."""
+        return self.rejected.count + self.more_letters
 
     def join(self, other: Account) -> Account:
         """The account of two disjoint sets of records."""
-        return Account(self.learned.join(other.learned), self.rejected.join(other.rejected))
+        return Account(
+            self.learned.join(other.learned),
+            self.rejected.join(other.rejected),
+            self.more_samples + other.more_samples,
+            self.more_letters + other.more_letters,
+        )
 
 
 Ledger = dict[int, Account]  # by partition
 
+_MORE = "more_samples", "more_letters"
+
 
 def ledger_to_json(ledger: Mapping[int, Account]) -> dict[str, Any]:
-    """``{"0": {"count", "first", "last", "sum", "xor", "rejected": {the same}}}``."""
+    """``{"0": {"count", "first", "last", "sum", "xor", "rejected": {the same}}}``.
+
+    And ``more_samples``, ``more_letters`` where they are not 0.
+    """
     return {
-        str(partition): {**account.learned.to_json(), "rejected": account.rejected.to_json()}
+        str(partition): {
+            **account.learned.to_json(),
+            "rejected": account.rejected.to_json(),
+            **{name: more for name in _MORE if (more := getattr(account, name))},
+        }
         for partition, account in sorted(ledger.items())
     }
 
@@ -93,6 +120,10 @@ def ledger_to_json(ledger: Mapping[int, Account]) -> dict[str, Any]:
 def ledger_from_json(fields: Mapping[str, Any]) -> Ledger:
     """The inverse of :func:`ledger_to_json`."""
     return {
-        int(partition): Account(Tally.from_json(account), Tally.from_json(account["rejected"]))
+        int(partition): Account(
+            Tally.from_json(account),
+            Tally.from_json(account["rejected"]),
+            *(int(account.get(name, 0)) for name in _MORE),
+        )
         for partition, account in fields.items()
     }

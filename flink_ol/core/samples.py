@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +48,11 @@ class Rejection(NamedTuple):
     offset: int
     reason: str
     row: int | None = None  # the sample's index in the record; None: the whole record
+
+
+def in_order(rejections: Iterable[Rejection]) -> list[Rejection]:
+    """By record, and by row within a record."""
+    return sorted(rejections, key=lambda one: (one.offset, -1 if one.row is None else one.row))
 
 
 def row_numbers(samples: Samples, rejections: Sequence[Rejection]) -> np.ndarray:

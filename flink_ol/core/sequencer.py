@@ -153,7 +153,7 @@ class Sequencer:
             parts[index] *= _DECAY
             if parts[index] < 1e-3:
                 del parts[index]
-        parts[worker] = parts.get(worker, 0.0) + update.account.learned.count
+        parts[worker] = parts.get(worker, 0.0) + update.account.samples
         total = sum(parts.values())
         return parts[worker] / total if total > 0.0 and len(parts) > 1 else 1.0
 
@@ -215,9 +215,11 @@ class Sequencer:
 
 def _without_delta(update: Update) -> Update:
     """The update with all its samples rejected and nothing to merge."""
-    rejected = update.account.learned.join(update.account.rejected)
+    account = update.account
+    rejected = account.learned.join(account.rejected)
+    more = account.more_samples + account.more_letters
     return update._replace(
-        account=Account(Tally(), rejected),
+        account=Account(Tally(), rejected, more_letters=more),
         delta=Delta(np.empty(0, np.int64), {}),
         sums={},
         names={},

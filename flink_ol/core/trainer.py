@@ -174,7 +174,7 @@ class Trainer:
         rejected = Tally.of(np.array(sorted(offsets), np.int64))
 
         progress = state.progress.get(partition, Progress())
-        account = Account(Tally.of(event.samples.offsets), rejected)
+        account = _account(event.samples, rejected, len(event.rejections))
         update = self._update(state, event, event.samples, progress, account)
         if update is not None:
             self._keep(state, update, event.samples, progress, effects)
@@ -191,13 +191,13 @@ class Trainer:
         told once: as learned with the first of its samples that can be learned from, as rejected
         behind the last if there was none.
         """
-        samples, partition = event.samples, event.partition
+        samples, partition, letters = event.samples, event.partition, len(event.rejections)
         rows = row_numbers(samples, event.rejections)
         told = False  # of the record of the sample at hand
         for i in range(len(samples)):
             sample = samples.rows(i, i + 1)
             progress = state.progress.get(partition, Progress())
-            account = Account(Tally() if told else Tally.of(sample.offsets), rejected)
+            account = _account(sample, rejected, letters, told)
             update = self._update(state, event, sample, progress, account)
             if update is None:
                 reason = (
@@ -205,17 +205,19 @@ class Trainer:
                     "check the sample's scale, or lower optimizer.learning_rate"
                 )
                 effects.append(DeadLetter(partition, rejection_of(samples, i, reason, rows)))
+                letters += 1
             else:
                 self._keep(state, update, sample, progress, effects)
-                rejected, told = Tally(), True
+                rejected, letters, told = Tally(), 0, True
             if i + 1 == len(samples) or samples.offsets[i + 1] != samples.offsets[i]:
                 if not told:
                     rejected = rejected.join(Tally.of(sample.offsets))
                 told = False
-        if rejected.count:
+        if letters:
             nothing = samples.rows(0, 0)
             progress = state.progress.get(partition, Progress())
-            update = self._update(state, event, nothing, progress, Account(Tally(), rejected))
+            account = _account(nothing, rejected, letters)
+            update = self._update(state, event, nothing, progress, account)
             assert update is not None
             self._keep(state, update, nothing, progress, effects)
 
@@ -263,3 +265,9 @@ class Trainer:
         state.progress[update.partition] = after
         state.pending.append(update)
         effects.append(SendUpdate(update, after))
+
+
+def _account(samples: Samples, rejected: Tally, letters: int, told: bool = False) -> Account:
+    """Of one update; ``told``: whether an update before has the record of the samples."""
+    learned = Tally() if told else Tally.of(samples.offsets)
+    return Account(learned, rejected, len(samples) - learned.count, letters - rejected.count)

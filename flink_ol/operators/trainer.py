@@ -20,6 +20,7 @@ from flink_ol.core.samples import Rejection
 from flink_ol.core.trainer import (
     BatchArrived,
     DeadLetter,
+    Effect,
     ForgetUpdates,
     FrameArrived,
     FrameRestored,
@@ -95,22 +96,31 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
             if last - first + 1 == count
             else np.array(offsets, np.int64)
         )
-        samples, rejections = self._decoder.decode(payloads, numbers)
         letters: Counter[int] = Counter()  # by offset
-        batch = BatchArrived(partition, samples, rejections, newest_ms)
-        for effect in self._trainer.handle(self._state, batch):
-            if isinstance(effect, SendUpdate):
-                update = encode_update(effect.update)
-                self._pending.put(effect.update.sequence, update)
-                self._progress.update(encode_progress(effect.progress))
-                yield Row(_ONLY, Row(states.UPDATE, update))
-            elif isinstance(effect, DeadLetter):
-                yield self._dead_letters, self._dead_letter(effect, numbers, payloads, letters)
-            elif isinstance(effect, ForgetUpdates):
-                for sequence in effect.sequences:
-                    self._pending.remove(sequence)
-            elif isinstance(effect, SayHello):
-                yield Row(_ONLY, Row(states.HELLO, encode_hello(effect.hello)))
+        for samples, rejections in self._decoder.parts(payloads, numbers):
+            batch = BatchArrived(partition, samples, rejections, newest_ms)
+            for effect in self._trainer.handle(self._state, batch):
+                yield from self._carried_out(effect, numbers, payloads, letters)
+
+    def _carried_out(
+        self,
+        effect: Effect,
+        offsets: np.ndarray,
+        payloads: list[bytes | None],
+        letters: Counter[int],
+    ) -> Iterator[Any]:
+        if isinstance(effect, SendUpdate):
+            update = encode_update(effect.update)
+            self._pending.put(effect.update.sequence, update)
+            self._progress.update(encode_progress(effect.progress))
+            yield Row(_ONLY, Row(states.UPDATE, update))
+        elif isinstance(effect, DeadLetter):
+            yield self._dead_letters, self._dead_letter(effect, offsets, payloads, letters)
+        elif isinstance(effect, ForgetUpdates):
+            for sequence in effect.sequences:
+                self._pending.remove(sequence)
+        elif isinstance(effect, SayHello):
+            yield Row(_ONLY, Row(states.HELLO, encode_hello(effect.hello)))
 
     def process_broadcast_element(self, value: Row, ctx: Any) -> Iterator[Any]:
         stored = ctx.get_broadcast_state(self._frame_descriptor)

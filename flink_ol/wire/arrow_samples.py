@@ -16,7 +16,8 @@ The message, its buffers unpacked, its rows and its features are counted before 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,8 @@ from flink_ol.core.messages import Request
 from flink_ol.core.samples import Rejection, Samples
 from flink_ol.wire.arrow_stream import MOST_BYTES, checked
 from flink_ol.wire.names import FeatureNames
+
+_AT_ONCE = 1 << 22  # features and rows that are decoded together, but for the last message: 70 MB
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +81,22 @@ class ArrowSamples:
         self, payloads: Sequence[bytes | None], offsets: np.ndarray
     ) -> tuple[Samples, list[Rejection]]:
         """Samples and rejections of ``payloads``, whose Kafka ``offsets`` (records,) increase."""
+        ((samples, rejections),) = self._decoded(payloads, offsets, math.inf)
+        return samples, rejections
+
+    def parts(
+        self, payloads: Sequence[bytes | None], offsets: np.ndarray
+    ) -> Iterator[tuple[Samples, list[Rejection]]]:
+        """As decode, in parts of at most a few million features."""
+        return self._decoded(payloads, offsets, _AT_ONCE)
+
+    def _decoded(
+        self, payloads: Sequence[bytes | None], offsets: np.ndarray, most: float
+    ) -> Iterator[tuple[Samples, list[Rejection]]]:
         self._names.trim()
         rejections: list[Rejection] = []
         parts: list[Samples] = []
+        size = 0
         for payload, offset in zip(payloads, np.asarray(offsets).tolist(), strict=True):
             try:
                 samples, faults = self._rows.samples(payload, offset, True)
@@ -96,7 +112,13 @@ class ArrowSamples:
                 samples = without_rows(samples, spoilt)
             if len(samples):
                 parts.append(samples)
-        return self._joined(parts), rejections
+                size += len(samples) + len(samples.keys)
+            if size >= most:
+                yield self._joined(parts), rejections
+                self._names.trim()
+                parts, rejections, size = [], [], 0
+        if parts or rejections or not size:
+            yield self._joined(parts), rejections
 
     def _joined(self, parts: list[Samples]) -> Samples:
         if len(parts) < 2:

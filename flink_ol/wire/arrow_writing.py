@@ -72,7 +72,11 @@ def _column(values: list[Any]) -> Any:
 def _message(columns: Mapping[str, Any], rows: int) -> bytes:
     if not columns:
         columns = {"": pa.nulls(rows)}  # rows need a column to be counted by
-    batch = pa.RecordBatch.from_arrays(list(columns.values()), list(columns))
+    return encode_batch(pa.RecordBatch.from_arrays(list(columns.values()), list(columns)))
+
+
+def encode_batch(batch: pa.RecordBatch) -> bytes:
+    """One message of the rows of ``batch``."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, batch.schema) as stream:
         stream.write_batch(batch)

@@ -8,16 +8,17 @@ and it is unpacked in pieces that stop at the limit, because what it says may be
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from flink_ol.core.messages import Request
-from flink_ol.core.samples import Rejection, Samples
+from flink_ol.core.samples import Rejection, Samples, in_order
 
 MOST_UNPACKED = 16 << 20  # bytes of one message, whatever its format
+_AT_ONCE = 32 << 20  # bytes of messages that are decoded together, but for the last of them
 
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _FIRST_BYTES = {_GZIP[0], _ZSTD[0]}
@@ -38,20 +39,52 @@ class Uncompressed:
         self, payloads: Sequence[bytes | None], offsets: np.ndarray
     ) -> tuple[Samples, list[Rejection]]:
         """As the format does; a message that cannot be unpacked is rejected with the reason."""
-        try:
-            if _FIRST_BYTES.isdisjoint(map(itemgetter(0), payloads)):  # type: ignore[arg-type]
-                return self.plain.decode(payloads, offsets)
-        except (TypeError, IndexError):
-            pass  # a tombstone or an empty message is among them
-        rejections, unpacked, kept = [], [], []
-        for i, payload in enumerate(payloads):
+        if _plain(payloads):
+            return self.plain.decode(payloads, offsets)
+        ((unpacked, kept, rejections),) = self._unpacked(payloads, offsets, None)
+        samples, others = self.plain.decode(unpacked, kept)
+        return samples, in_order(rejections + others)
+
+    def parts(
+        self, payloads: Sequence[bytes | None], offsets: np.ndarray
+    ) -> Iterator[tuple[Samples, list[Rejection]]]:
+        """As decode, one after the other: no part holds much more than _AT_ONCE unpacked bytes."""
+        parts = getattr(self.plain, "parts", self._as_one)
+        if _plain(payloads):
+            yield from parts(payloads, offsets)
+            return
+        for unpacked, kept, rejections in self._unpacked(payloads, offsets, _AT_ONCE):
+            for samples, others in parts(unpacked, kept):
+                yield samples, in_order(rejections + others)
+                rejections = []
+
+    def _as_one(
+        self, payloads: Sequence[bytes | None], offsets: np.ndarray
+    ) -> Iterator[tuple[Samples, list[Rejection]]]:
+        """Of a format whose samples are no larger than a few times what they are read from."""
+        yield self.plain.decode(payloads, offsets)
+
+    def _unpacked(
+        self, payloads: Sequence[bytes | None], offsets: np.ndarray, most: int | None
+    ) -> Iterator[tuple[list[bytes | None], np.ndarray, list[Rejection]]]:
+        """Messages, their offsets and those that cannot be unpacked, after ``most`` bytes again."""
+        unpacked: list[bytes | None] = []
+        kept: list[int] = []
+        rejections: list[Rejection] = []
+        size = 0
+        for payload, offset in zip(payloads, np.asarray(offsets).tolist(), strict=True):
+            if most is not None and size >= most:
+                yield unpacked, np.array(kept, np.int64), rejections
+                unpacked, kept, rejections, size = [], [], [], 0
             try:
-                unpacked.append(unpack(payload, self.most_bytes))
-                kept.append(i)
+                plain = unpack(payload, self.most_bytes)
             except ValueError as error:
-                rejections.append(Rejection(int(offsets[i]), str(error)))
-        samples, others = self.plain.decode(unpacked, np.asarray(offsets, np.int64)[kept])
-        return samples, sorted(rejections + others) if rejections else others
+                rejections.append(Rejection(offset, str(error)))
+                continue
+            unpacked.append(plain)
+            kept.append(offset)
+            size += len(plain or b"")
+        yield unpacked, np.array(kept, np.int64), rejections
 
     def decode_request(self, payload: bytes | None, partition: int, offset: int) -> Request:
         """As the format does."""
@@ -66,6 +99,14 @@ class Uncompressed:
     ) -> bytes:
         """As the format does, not compressed."""
         return self.plain.encode(features, label, **parts)
+
+
+def _plain(payloads: Sequence[bytes | None]) -> bool:
+    """Whether none is compressed; False, too, where a tombstone or an empty one is among them."""
+    try:
+        return _FIRST_BYTES.isdisjoint(map(itemgetter(0), payloads))  # type: ignore[arg-type]
+    except (TypeError, IndexError):
+        return False
 
 
 def unpack(payload: bytes | None, most: int = MOST_UNPACKED) -> bytes | None:

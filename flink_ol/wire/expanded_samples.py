@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from flink_ol.core.features.expansion import Expansion
 from flink_ol.core.messages import Request
-from flink_ol.core.samples import Rejection, Samples
+from flink_ol.core.samples import Rejection, Samples, in_order
 
 
 class Expanded:
@@ -25,9 +25,20 @@ class Expanded:
         self, payloads: Sequence[bytes | None], offsets: np.ndarray
     ) -> tuple[Samples, list[Rejection]]:
         """As the format does, expanded."""
-        samples, rejections = self.plain.decode(payloads, offsets)
+        return self._expanded(*self.plain.decode(payloads, offsets))
+
+    def parts(
+        self, payloads: Sequence[bytes | None], offsets: np.ndarray
+    ) -> Iterator[tuple[Samples, list[Rejection]]]:
+        """As the format does, expanded."""
+        for samples, rejections in self.plain.parts(payloads, offsets):
+            yield self._expanded(samples, rejections)
+
+    def _expanded(
+        self, samples: Samples, rejections: list[Rejection]
+    ) -> tuple[Samples, list[Rejection]]:
         samples, others = self._expansion(samples, rejections)
-        return samples, sorted(rejections + others) if others else rejections
+        return samples, in_order(rejections + others) if others else rejections
 
     def decode_request(self, payload: bytes | None, partition: int, offset: int) -> Request:
         """As the format does, expanded."""

@@ -6,7 +6,7 @@ A format is the section of its settings, which stands in the specification under
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -26,8 +26,11 @@ from flink_ol.wire.libsvm_samples import LibsvmFields, LibsvmSamples
 from flink_ol.wire.vw_samples import VwFields, VwSamples
 
 
-class SampleFormat(Protocol):
-    """What every format can do."""
+class PlainFormat(Protocol):
+    """What a format can do by itself.
+
+    One whose samples may be many times larger than its records has ``parts`` too.
+    """
 
     labels: Labels
     most_bytes: int  # of one record, unpacked
@@ -49,11 +52,21 @@ class SampleFormat(Protocol):
         ...
 
 
+class SampleFormat(PlainFormat, Protocol):
+    """What every format can do, as sample_format gives it."""
+
+    def parts(
+        self, payloads: Sequence[bytes | None], offsets: np.ndarray
+    ) -> Iterator[tuple[Samples, list[Rejection]]]:
+        """As decode, in one or more parts of bounded memory, one after the other."""
+        ...
+
+
 class Format(NamedTuple):
     """What the registry knows of a format."""
 
     fields: type[Section]  # its settings; those without a default must be given
-    samples: Callable[[Labels, Any, int | None], SampleFormat]  # (labels, settings, hash_bits)
+    samples: Callable[[Labels, Any, int | None], PlainFormat]  # (labels, settings, hash_bits)
 
 
 FORMATS = {

@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import numpy as np
 import orjson
+import pyarrow as pa
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -125,6 +126,26 @@ def test_replay_reads_gzip_as_it_reads_text(spec: Path, samples: Path, tmp_path:
         for path in (samples, packed)
     )
     assert first == second
+
+
+def test_replay_reads_batches_of_arrow_and_counts_their_rows(
+    spec: Path, samples: Path, tmp_path: Path
+) -> None:
+    rows = [orjson.loads(line) for line in samples.read_bytes().splitlines()]
+    table = pa.Table.from_pylist([{**row["x"], "y": row["y"]} for row in rows])
+    bad = pa.Table.from_pylist([{"a": math.nan, "b": 1.0, "kind": "red", "y": 1}])
+    path = tmp_path / "samples.arrow"
+    with pa.ipc.new_file(path, table.schema) as writer:
+        for batch in table.to_batches(300) + bad.cast(table.schema).to_batches():
+            writer.write_batch(batch)
+    expected = json.loads(_call("replay", spec, samples, "--json").stdout)
+    arrow = tmp_path / "arrow.yaml"
+    arrow.write_text(spec.read_text() + "samples: {format: arrow}\n")
+    result = _call("replay", arrow, path, "--json")
+    told = json.loads(result.stdout)
+    assert told["metrics"] == expected["metrics"]
+    assert (told["samples"], told["dead_letters"]) == (2_000, 1)
+    assert "record 8: row 0: feature 'a' is nan" in result.stderr.replace("\n", " ")
 
 
 def test_replay_counts_what_it_cannot_learn_from_and_says_why(

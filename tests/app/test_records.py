@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flink_ol.app.errors import UsageError
 from flink_ol.app.records import Records
+from flink_ol.wire.arrow_samples import ArrowFields
 from flink_ol.wire.csv_samples import CsvFields
 
 _LINES = [b'{"x":1}', "ü".encode(), b"last"]
@@ -130,4 +133,64 @@ def test_a_header_of_csv_in_another_order_is_refused(tmp_path: Path) -> None:
         Records(str(path), CsvFields(columns=("a", "b", "y"))) as records,
         pytest.raises(UsageError, match="b,a,y"),
     ):
+        list(records)
+
+
+BATCH = pa.RecordBatch.from_pydict({"a": [1.0, 2.0, 3.0], "y": [0, 1, 1]})
+
+
+def _stream(batches: list[pa.RecordBatch]) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batches[0].schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def _file(batches: list[pa.RecordBatch]) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_file(sink, batches[0].schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        _stream([BATCH, BATCH]),
+        _stream([BATCH]) + _stream([BATCH]),
+        _file([BATCH, BATCH]),
+        gzip.compress(_file([BATCH, BATCH])),
+        gzip.compress(_stream([BATCH]) + _stream([BATCH])),
+    ],
+)
+def test_each_batch_of_arrow_is_a_message(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "samples.arrow"
+    path.write_bytes(data)
+    with Records(str(path), ArrowFields()) as records:
+        found = list(records)
+    assert [pa.ipc.open_stream(one).read_all().to_batches() for one in found] == [[BATCH]] * 2
+    with Records(str(path), ArrowFields(), requests=True) as requests:
+        rows = [pa.ipc.open_stream(one).read_all().to_pylist() for one in requests]
+    assert rows == [[row] for row in BATCH.to_pylist() * 2]
+
+
+def test_a_batch_of_arrow_too_large_for_a_message_is_cut(tmp_path: Path) -> None:
+    path = tmp_path / "samples.arrow"
+    path.write_bytes(_stream([pa.RecordBatch.from_pydict({"a": np.arange(300_000.0)})]))
+    with Records(str(path), ArrowFields()) as records:
+        found = list(records)
+    assert max(map(len, found)) < 1_000_000
+    tables = [pa.ipc.open_stream(one).read_all() for one in found]
+    assert pa.concat_tables(tables)["a"].to_pylist() == list(range(300_000))
+
+
+@pytest.mark.parametrize("data", [b'{"x": {}}\n', _stream([BATCH])[:-60], gzip.compress(b"a")[:-3]])
+def test_what_is_no_arrow_is_a_wrong_call(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "samples.arrow"
+    path.write_bytes(data)
+    with Records(str(path), ArrowFields()) as records, pytest.raises(UsageError, match="damaged"):
         list(records)

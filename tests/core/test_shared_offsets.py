@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,10 +13,17 @@ from flink_ol.core.config import Learning, Sgd
 from flink_ol.core.features.crossing import MOST_COMBINATIONS, Crossing
 from flink_ol.core.features.hashing import feature_key
 from flink_ol.core.learner import Learner
-from flink_ol.core.ledger import Account, Tally
+from flink_ol.core.ledger import Account, Tally, ledger_from_json, ledger_to_json
 from flink_ol.core.loop import Loop
 from flink_ol.core.messages import Update, Worker
 from flink_ol.core.samples import Rejection, Samples, rejection_of, row_numbers
+from flink_ol.core.sequencer import (
+    Append,
+    Sequencer,
+    SequencerState,
+    UpdateArrived,
+    UpdateSpoilt,
+)
 from flink_ol.core.trainer import BatchArrived, DeadLetter, SendUpdate, Trainer
 
 LEARNER = Learner(Learning(task="regression", optimizer=Sgd(learning_rate=0.01)))
@@ -91,6 +99,10 @@ def test_each_sample_that_cannot_be_learned_from_is_one_dead_letter(
     assert {offset: sorted(rows, key=str) for offset, rows in found.items()} == expected
     learned = sum(float(update.sums["targets"][0]) for update in updates if update.sums)
     assert learned == sum(rows.count(GOOD) for rows in rows_by_record)
+    accounts = [update.account for update in updates]
+    assert sum(account.samples for account in accounts) == learned
+    assert sum(account.dead_letters for account in accounts) == len(rejections)
+    assert all(min(account[2:]) >= 0 for account in accounts)
 
 
 def test_the_evaluation_counts_samples_and_the_ledger_records() -> None:
@@ -98,7 +110,46 @@ def test_the_evaluation_counts_samples_and_the_ledger_records() -> None:
     loop.batch(0, *decoded([[GOOD] * 3, [GOOD, BAD]]))
     snapshot = loop.snapshot()
     assert snapshot.sums["targets"][0] == 4
-    assert snapshot.ledger[0] == Account(Tally.of(np.array([100, 101])), Tally())
+    account = snapshot.ledger[0]
+    assert account[:2] == (Tally.of(np.array([100, 101])), Tally())
+    assert (account.samples, account.dead_letters) == (4, 1)
+    assert (loop.metrics().samples, loop.metrics().rejected) == (4, 1)
+
+
+def test_a_worker_weighs_by_its_samples_however_few_records_hold_them() -> None:
+    updates = [handled([[GOOD]])[0][0], handled([[GOOD] * 3])[0][0]]
+    sequencer, state = Sequencer({}), SequencerState()
+    for index, update in enumerate(updates):
+        told = update._replace(worker=Worker(index, 1), partition=index)
+        (append,) = sequencer.handle(state, UpdateArrived(told), 0)
+    assert isinstance(append, Append)
+    assert append.entry.factor == pytest.approx(0.75, abs=0.01)
+
+
+def test_a_spoilt_update_rejects_each_of_its_samples() -> None:
+    (update,), _ = handled([[GOOD] * 3, [GOOD, BAD]])
+    delta = update.delta._replace(arrays={"weights": np.array([[np.nan]])})
+    spoilt, append = Sequencer({}).handle(
+        SequencerState(), UpdateArrived(update._replace(delta=delta)), 0
+    )
+    assert isinstance(spoilt, UpdateSpoilt)
+    assert isinstance(append, Append)
+    assert append.entry.update is not None
+    account = append.entry.update.account
+    assert account[:2] == (Tally(), Tally.of(np.array([100, 101])))
+    assert (account.samples, account.dead_letters) == (0, 5)
+
+
+@given(records)
+def test_an_account_survives_the_wire(rows_by_record: list[list[float]]) -> None:
+    ledger = {i: update.account for i, update in enumerate(handled(rows_by_record)[0])}
+    assert ledger_from_json(ledger_to_json(ledger)) == ledger
+
+
+def test_an_account_of_one_sample_a_record_is_written_as_ever() -> None:
+    account = Account(Tally.of(np.array([1, 2])), Tally.of(np.array([3])))
+    fields = ledger_to_json({4: account})["4"]
+    assert sorted(fields) == ["count", "first", "last", "rejected", "sum", "xor"]
 
 
 def test_rows_are_counted_past_those_that_are_missing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -264,3 +265,32 @@ def test_matrices_leave_out_what_is_not_a_number() -> None:
     weights = np.array([2.0, 3.0])
     expected = json_rows(numbered, importance=[2.0, 3.0])
     assert rows_of(encode_matrix(X, y, weights, FIELDS)) == expected
+
+
+def test_parts_are_bounded_and_are_together_what_is_decoded_at_once() -> None:
+    wide = encode_matrix(np.ones((500, 3000), np.float32), np.arange(500) % 2, None, FIELDS)
+    payloads = [encode_rows([GOOD, {**GOOD, "a": math.nan}]), gzip.compress(wide), b"no", wide]
+    payloads += [gzip.compress(wide)[:-9], wide, encode_rows([GOOD])]
+    offsets = np.arange(len(payloads)) + 100
+    parts = list(arrow().parts(payloads, offsets))
+    assert 1 < len(parts) < len(payloads)
+    assert max(len(samples.keys) for samples, _ in parts) < 8_000_000
+    samples, rejections = arrow().decode(payloads, offsets)
+    for name in ("keys", "values", "labels", "importance", "offsets"):
+        joined = np.concatenate([getattr(part, name) for part, _ in parts])
+        np.testing.assert_array_equal(joined, getattr(samples, name))
+    assert [one for _, some in parts for one in some] == rejections
+    assert [one.offset for one in rejections] == [100, 102, 104]
+
+
+def test_rows_at_fault_are_told_in_their_order() -> None:
+    bad = encode_rows([{**GOOD, "a": math.nan}] * 12)
+    _, rejections = arrow().decode([gzip.compress(bad), None], np.array([3, 4]))
+    assert [(one.offset, one.row) for one in rejections] == [(3, i) for i in range(12)] + [
+        (4, None)
+    ]
+
+
+def test_no_records_are_one_part_without_samples() -> None:
+    ((samples, rejections),) = arrow().parts([], np.empty(0, np.int64))
+    assert (len(samples), rejections) == (0, [])
