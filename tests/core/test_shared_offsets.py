@@ -134,8 +134,7 @@ def test_a_spoilt_update_rejects_each_of_its_samples() -> None:
     )
     assert isinstance(spoilt, UpdateSpoilt)
     assert isinstance(append, Append)
-    assert append.entry.update is not None
-    account = append.entry.update.account
+    account = append.entry.updates[0].account
     assert account[:2] == (Tally(), Tally.of(np.array([100, 101])))
     assert (account.samples, account.dead_letters) == (0, 5)
 
