@@ -26,7 +26,8 @@ from flink_ol.core.sequencer import (
 )
 from flink_ol.core.trainer import BatchArrived, DeadLetter, SendUpdate, Trainer
 
-LEARNER = Learner(Learning(task="regression", optimizer=Sgd(learning_rate=0.01)))
+LEARNING = Learning(task="regression", optimizer=Sgd(learning_rate=0.01))
+LEARNER = Learner(LEARNING)
 KEY = feature_key("a")
 GOOD, SPOILT, BAD = 1.0, 1e200, 0.0  # the square of the spoilt is infinite; the bad never decode
 
@@ -118,7 +119,7 @@ def test_the_evaluation_counts_samples_and_the_ledger_records() -> None:
 
 def test_a_worker_weighs_by_its_samples_however_few_records_hold_them() -> None:
     updates = [handled([[GOOD]])[0][0], handled([[GOOD] * 3])[0][0]]
-    sequencer, state = Sequencer({}), SequencerState()
+    sequencer, state = Sequencer(LEARNING, {}), SequencerState()
     for index, update in enumerate(updates):
         told = update._replace(worker=Worker(index, 1), partition=index)
         (append,) = sequencer.handle(state, UpdateArrived(told), 0)
@@ -129,7 +130,7 @@ def test_a_worker_weighs_by_its_samples_however_few_records_hold_them() -> None:
 def test_a_spoilt_update_rejects_each_of_its_samples() -> None:
     (update,), _ = handled([[GOOD] * 3, [GOOD, BAD]])
     delta = update.delta._replace(arrays={"weights": np.array([[np.nan]])})
-    spoilt, append = Sequencer({}).handle(
+    spoilt, append = Sequencer(LEARNING, {}).handle(
         SequencerState(), UpdateArrived(update._replace(delta=delta)), 0
     )
     assert isinstance(spoilt, UpdateSpoilt)
