@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le
 
 from flink_ol.core.families import FmModel, HiddenLayer, LinearModel, MlpModel, Model
+from flink_ol.core.features.admission import Admission
 from flink_ol.core.features.crossing import parts
 from flink_ol.core.features.text import TextField
 from flink_ol.core.fields import ConfigError, Section
@@ -57,6 +58,9 @@ class Features(Section):
     """Fields whose values are texts: their words become features, FIELD~WORD."""
     crosses: tuple[str, ...] = ()
     """Features of fields together: a*b adds one for every value of a with every value of b."""
+
+    admission: Admission | None = None
+    """How often a feature must be met before it is learned; null: once."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -154,6 +158,7 @@ __all__ = [
     "Adam",
     "AdamW",
     "Adaptive",
+    "Admission",
     "Classes",
     "ConfigError",
     "Constant",

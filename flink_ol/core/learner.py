@@ -17,13 +17,16 @@ from flink_ol.core.evaluation import Evaluation, Judge, Sums
 from flink_ol.core.families import FAMILIES
 from flink_ol.core.families.linear_loops import Rows
 from flink_ol.core.families.setting import Setting
+from flink_ol.core.features import admission
+from flink_ol.core.features.appending import with_counted
 from flink_ol.core.features.extremes import batch_extremes
 from flink_ol.core.features.preparation import Entries, Preparation
 from flink_ol.core.features.scaling import batch_moments
 from flink_ol.core.gradients import divided_sum, feature_statistics
-from flink_ol.core.samples import Samples
+from flink_ol.core.samples import Counted, Samples
 from flink_ol.core.state import ArraySpec, Delta, State
 from flink_ol.core.tuning import Overrides, tuned
+from flink_ol.core.waiting import Counts
 
 _PLAIN = Evaluation()
 
@@ -34,6 +37,7 @@ class Mark(NamedTuple):
     slots: np.ndarray  # (touched,) int64, in order of first appearance in the samples
     ranks: np.ndarray  # (entries,) int64, an entry's index in slots
     arrays: Mapping[str, np.ndarray]  # copies; per feature (touched, *shape), fixed: shape
+    counted: Counted | None = None  # features that have to wait for their weights
 
 
 class Learner:
@@ -45,6 +49,7 @@ class Learner:
         self.outputs = learning.outputs
         self._loss = learning.chosen_loss
         features = learning.features
+        self._admission = features.admission
         self._preparation = Preparation(features.scale, features.missing)
         setting = Setting(
             self._loss,
@@ -90,13 +95,26 @@ class Learner:
     def filled(self, state: State, samples: Samples, learns: bool = True) -> Samples:
         """``samples`` with the numbers they lack, by features.missing.
 
-        ``learns``: to learn from, so new keys get their slots; a sample's features are known to
-        those after it.
+        ``learns``: to learn from, so new keys get their slots, those that have to wait for them
+        are left out, and a sample's features are known to those after it.
         """
-        return self._preparation.filled(state, samples, learns)
+        if learns:
+            samples = self.admitted(state, samples)
+        filled = self._preparation.filled(state, samples, learns)
+        return with_counted(filled, samples.counted)
+
+    def admitted(self, state: State, samples: Samples) -> Samples:
+        """``samples`` without the features that have to wait for their weights.
+
+        ``samples.counted`` is what :meth:`mark` then counts, and what differences and gradients
+        carry.
+        """
+        if self._admission is None:
+            return samples
+        return admission.admitted(state, samples, self._admission)
 
     def mark(self, state: State, samples: Samples) -> Mark:
-        """Give new keys their slots; copies of all that :meth:`learn` can change."""
+        """Give new keys their slots, count those that wait; copies of all that learning changes."""
         slots = state.slots(_plain(samples.keys, np.int64))
         touched, ranks = _ranks(slots, state.vocabulary.size)
         arrays = {
@@ -105,7 +123,9 @@ class Learner:
             else state.arrays[spec.name].copy()
             for spec in self.specs
         }
-        return Mark(touched, ranks, arrays)
+        if samples.counted is not None:
+            admission.count(state, samples.counted)
+        return Mark(touched, ranks, arrays, samples.counted)
 
     def learn(self, state: State, samples: Samples, previous: float, rate_scale: float) -> Sums:
         """Score every sample, then learn from it, in place: the prequential sums.
@@ -121,7 +141,7 @@ class Learner:
         with np.errstate(all="ignore"):
             answers = self._loss.predict(scores)
             baseline = state.arrays["baseline"]
-            return self._judge.sums(answers, samples, float(previous), baseline)
+            return self._judge.sums(answers, _whole(samples), float(previous), baseline)
 
     def gradient(self, state: State, samples: Samples, previous: float) -> tuple[Delta, Sums]:
         """Gradients at ``state`` summed over ``samples``, with their statistics; prequential sums.
@@ -140,10 +160,10 @@ class Learner:
         with np.errstate(all="ignore"):
             arrays |= feature_statistics(self._preparation.specs, state, rows, touched, ranks)
             answers = self._loss.predict(scores)
-            sums = self._judge.sums(answers, samples, float(previous), baseline)
+            sums = self._judge.sums(answers, _whole(samples), float(previous), baseline)
             arrays["baseline"] = baseline - state.arrays["baseline"]
         arrays["steps"] = np.array([len(samples)], np.int64)
-        return Delta(state.vocabulary.keys[touched], arrays), sums
+        return Delta(state.vocabulary.keys[touched], arrays, _met(samples.counted)), sums
 
     def step(
         self, state: State, gradients: Sequence[Delta], divisor: float, rate_scale: float
@@ -153,6 +173,7 @@ class Learner:
         They are added up, and their statistics merged, in the order given. Without samples there
         is no step. Gives the touched slots (touched,) int64, in order of first appearance.
         """
+        self._make_room(state)
         slots = [np.zeros(0, np.int64), *(state.slots(delta.keys) for delta in gradients)]
         touched, ranks = _ranks(np.concatenate(slots), state.vocabulary.size)
         if not any(int(delta.arrays["steps"][0]) for delta in gradients):
@@ -167,9 +188,9 @@ class Learner:
                 if spec.name in parts[0]
             }
             self._family.step(state.arrays, touched, sums, float(rate_scale))
-            for keys, arrays in gradients:
+            for keys, arrays, waiting in gradients:
                 statistics = {name: array for name, array in arrays.items() if name not in own}
-                state.merge(Delta(keys, statistics), 1.0)
+                state.merge(Delta(keys, statistics, waiting), 1.0)
         return touched
 
     def difference(self, state: State, mark: Mark, samples: Samples) -> Delta:
@@ -196,19 +217,37 @@ class Learner:
                 else:
                     difference = after - mark.arrays[spec.name]
                 arrays[spec.name] = difference
-        return Delta(state.vocabulary.keys[mark.slots], arrays)
+        return Delta(state.vocabulary.keys[mark.slots], arrays, _met(mark.counted))
 
     def restore(self, state: State, mark: Mark) -> None:
-        """Take back what was learned since ``mark``; new keys stay, as if never seen."""
+        """Take back what was learned since ``mark``; new keys stay, as if never seen.
+
+        Where features have to wait, new keys go: they would be known without having waited.
+        """
         for spec in self.specs:
             rows = mark.slots if spec.per_feature else ...
             state.arrays[spec.name][rows] = mark.arrays[spec.name]
+        if mark.counted is not None:
+            admission.uncount(state, mark.counted)
 
     def merge(self, state: State, delta: Delta, factor: float) -> None:
         """Fold ``delta`` into ``state``; ``factor`` is the weight of averaged differences."""
+        self._make_room(state)
         with np.errstate(all="ignore"):
             slots = state.merge(delta, factor)
         self._family.derive(state.arrays, slots)
+
+    def _make_room(self, state: State) -> None:
+        if self._admission is not None:
+            state.waiting.forget(self._admission.waiting)
+
+    def waiting(self, state: State) -> Counts | None:
+        """The features that have no weights yet, copies; None where none has to wait."""
+        return None if self._admission is None else state.waiting.content()
+
+    def waiting_count(self, state: State) -> int | None:
+        """How many these are."""
+        return None if self._admission is None else state.waiting.size
 
     def scores(self, state: State, samples: Samples) -> np.ndarray:
         """Raw scores (samples, outputs); changes nothing, unknown features count as absent."""
@@ -224,6 +263,15 @@ class Learner:
     def predict(self, scores: np.ndarray) -> np.ndarray:
         """Probabilities (samples, classes), binary: negative first; regression: (samples,)."""
         return self._loss.predict(scores)
+
+
+def _whole(samples: Samples) -> Samples:
+    """With what was left out because it has to wait: an evaluation by values of fields sees it."""
+    return samples if samples.counted is None else samples.counted.whole
+
+
+def _met(counted: Counted | None) -> Counts | None:
+    return None if counted is None else counted.waiting
 
 
 def _of_batch(statistics: Callable[..., np.ndarray], mark: Mark, samples: Samples) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from flink_ol.core.ledger import Account
 from flink_ol.core.samples import Samples
 from flink_ol.core.state import Delta
+from flink_ol.core.waiting import Counts
 
 
 class Version(NamedTuple):
@@ -96,6 +97,7 @@ class Frame(NamedTuple):
     arrays: Mapping[str, np.ndarray]  # per feature: (features, *shape); fixed: shape
     pace: Pace = PACE_AT_FIRST
     overrides: Mapping[str, Any] = {}  # of settings, see core.tuning
+    waiting: Counts | None = None  # features that have no weights yet
 
 
 class Snapshot(NamedTuple):

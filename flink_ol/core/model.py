@@ -28,6 +28,7 @@ from flink_ol.core.messages import (
 )
 from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS
 from flink_ol.core.state import State
+from flink_ol.core.waiting import Waiting
 
 
 class EntryArrived(NamedTuple):
@@ -64,6 +65,7 @@ class PublishMetrics(NamedTuple):
     command: Mapping[str, Any] | None
     recent: Mapping[str, np.ndarray] = {}  # Recent.to_arrays()
     overrides: Mapping[str, Any] = {}  # of settings, see core.tuning
+    waiting: int | None = None  # features without weights yet; None: none has to wait
 
 
 class Answer(NamedTuple):
@@ -182,6 +184,7 @@ class Model:
             {spec.name: arrays.rows(spec.name).copy() for spec in arrays.specs},
             state.pace,
             state.overrides,
+            self.learner.waiting(arrays),
         )
 
     def snapshot(self, state: ModelState, created_ms: int) -> Snapshot:
@@ -207,6 +210,7 @@ class Model:
         arrays = State(self.learner.tuned(frame.overrides).specs, frame.keys)
         for name, array in frame.arrays.items():
             arrays.rows(name)[...] = array
+        arrays.waiting = Waiting(frame.waiting)
         return ModelState(
             arrays,
             frame.version,
@@ -223,8 +227,7 @@ class Model:
             frame.overrides,
         )
 
-    @staticmethod
-    def metrics(state: ModelState, entry: Entry) -> PublishMetrics:
+    def metrics(self, state: ModelState, entry: Entry) -> PublishMetrics:
         """What is to be told about the model after ``entry``."""
         accounts = state.ledger.values()
         return PublishMetrics(
@@ -240,4 +243,5 @@ class Model:
             entry.command,
             state.recent.to_arrays(),
             state.overrides,
+            self.learner.waiting_count(state.arrays),
         )

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from flink_ol.core.waiting import Counts
+
 
 class Samples(NamedTuple):
     """Samples of one partition in offset order, as compressed sparse rows.
@@ -23,6 +25,7 @@ class Samples(NamedTuple):
     importance: np.ndarray  # (samples,) float64, > 0
     offsets: np.ndarray  # (samples,) int64, Kafka offsets, never falling
     names: Mapping[int, str]  # feature key -> name, for at least the keys above
+    counted: Counted | None = None  # where features have to wait for their weights
 
     def __len__(self) -> int:  # rows, not fields
         return len(self.labels)
@@ -40,6 +43,14 @@ class Samples(NamedTuple):
             self.offsets[start:stop],
             self.names,
         )
+
+
+class Counted(NamedTuple):
+    """What was met in samples that features were left out of, because they have to wait."""
+
+    waiting: Counts  # features that go on waiting: in how many of the samples they were
+    admitted: Counts  # features that wait no longer: how often they had been met before
+    whole: Samples  # nothing left out
 
 
 class Rejection(NamedTuple):

@@ -14,6 +14,7 @@ import numpy as np
 
 from flink_ol.core.merging import MERGES
 from flink_ol.core.vocabulary import Vocabulary
+from flink_ol.core.waiting import Counts, Waiting
 
 _FIRST_CAPACITY = 16
 
@@ -40,6 +41,7 @@ class Delta(NamedTuple):
 
     keys: np.ndarray  # (touched,) int64, feature keys, distinct
     arrays: Mapping[str, np.ndarray]  # per feature: (touched, *shape); fixed: shape
+    waiting: Counts | None = None  # met, but not admitted yet: no rows above
 
     def finite(self) -> bool:
         """Whether every number is finite."""
@@ -53,11 +55,12 @@ class State:
     kernels that index by slot.
     """
 
-    __slots__ = ("arrays", "specs", "vocabulary")
+    __slots__ = ("arrays", "specs", "vocabulary", "waiting")
 
     def __init__(self, specs: tuple[ArraySpec, ...], keys: np.ndarray | None = None) -> None:
         self.specs = specs
         self.vocabulary = Vocabulary(keys)
+        self.waiting = Waiting()
         capacity = max(_FIRST_CAPACITY, self.vocabulary.size)
         self.arrays: dict[str, np.ndarray] = {}
         for spec in specs:
@@ -125,6 +128,7 @@ class State:
         """An independent twin."""
         twin = State.__new__(State)
         twin.specs, twin.vocabulary = self.specs, self.vocabulary.copy()
+        twin.waiting = self.waiting.copy()
         twin.arrays = {name: array.copy() for name, array in self.arrays.items()}
         return twin
 
@@ -170,4 +174,28 @@ class State:
                 array[slots] = rule(array[slots], difference, factor)
             else:
                 array[...] = rule(array, difference, factor)
+        self.waiting.clear(delta.keys)
+        if delta.waiting is not None:
+            waits = self.vocabulary.find(delta.waiting.keys) < 0
+            self.waiting.add(Counts(delta.waiting.keys[waits], delta.waiting.counts[waits]))
         return slots
+
+    def remove(self, keys: np.ndarray) -> np.ndarray:
+        """Drop the rows of ``keys``, in place; which rows stayed, in order: (rows,) int64.
+
+        The others move up and so have new slots; unknown keys are passed over.
+        """
+        slots = self.vocabulary.find(keys)
+        stays = np.ones(self.vocabulary.size, np.bool_)
+        stays[slots[slots >= 0]] = False
+        kept = np.flatnonzero(stays)
+        if len(kept) == len(stays):
+            return kept
+        self.vocabulary = Vocabulary(self.vocabulary.keys[kept])
+        capacity = max(_FIRST_CAPACITY, len(kept))
+        for spec in self.specs:
+            if spec.per_feature:
+                array = np.zeros((capacity, *spec.shape), spec.dtype)
+                array[: len(kept)] = self.arrays[spec.name][kept]
+                self.arrays[spec.name] = array
+        return kept

@@ -18,6 +18,7 @@ from flink_ol.core.ledger import Account, Tally
 from flink_ol.core.messages import INITIAL, Frame, Hello, Update, Version, Worker
 from flink_ol.core.samples import Rejection, Samples, rejection_of, row_numbers
 from flink_ol.core.state import State
+from flink_ol.core.waiting import Waiting
 
 
 class BatchArrived(NamedTuple):
@@ -146,6 +147,7 @@ class Trainer:
         replica = State(learner.specs, frame.keys)
         for name, array in frame.arrays.items():
             replica.rows(name)[...] = array
+        replica.waiting = Waiting(frame.waiting)
         state.replica, state.version = replica, frame.version
         state.rate_scale, state.acknowledged = frame.rate_scale, frame.acknowledged
         state.overrides = frame.overrides

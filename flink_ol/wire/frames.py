@@ -3,7 +3,8 @@
 Tensors of kind ``frame``: arrays ``keys``, ``model/NAME``; fields version [epoch, number],
 workers [[index, incarnation], ...], acknowledged {partition: sequence}, rate_scale; pace, [round,
 passes, {partition: clock}], where shards wait for each other; overrides {setting: value}, where
-there are any.
+there are any. Where features have to be met several times, ``waiting/keys`` and ``waiting/counts``:
+those without weights yet.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from flink_ol.core.messages import PACE_AT_FIRST, Frame, Version, Worker
 from flink_ol.wire.addresses import pace_of, pace_to_json, version_of, worker_of
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.tensors import (
+    counts,
     decode_tensors,
     encode_tensors,
     feature_keys,
@@ -59,7 +61,10 @@ def frame_content(frame: Frame) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     }
     if frame.overrides:
         fields["overrides"] = dict(frame.overrides)
-    return fields, {"keys": frame.keys, **under("model", frame.arrays)}
+    arrays = {"keys": frame.keys, **under("model", frame.arrays)}
+    if frame.waiting is not None:
+        arrays |= under("waiting", frame.waiting._asdict())
+    return fields, arrays
 
 
 def frame_of(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Frame:
@@ -74,6 +79,7 @@ def frame_of(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Fra
             group("model", arrays),
             pace_of(fields.get("pace")),
             dict(fields.get("overrides", {})),
+            counts("waiting", arrays),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WireError(f"frame: a field is missing or wrong ({error!r})") from None

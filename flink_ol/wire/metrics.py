@@ -3,7 +3,8 @@
 JSON: ``{"job", "time_ms", "model": {"epoch", "version"}, "samples", "rejected", "features",
 "workers", "rate_scale", "newest_ms", "metrics": {...}, "overrides", "command"}``, the metrics being
 those of core.evaluation.metrics: cumulative, with ``window``, ``faded``, ``slices`` and
-``baselines``. ``overrides`` and ``command`` are there where there are any.
+``baselines``. ``overrides`` and ``command`` are there where there are any, ``waiting`` (features
+without weights) where they have to be met several times.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ def encode_metrics(told: PublishMetrics, job: str, learning: Learning) -> bytes:
     }
     if told.overrides:
         fields["overrides"] = dict(told.overrides)
+    if told.waiting is not None:
+        fields["waiting"] = told.waiting
     if told.command is not None:
         fields["command"] = told.command
     return orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -15,6 +15,7 @@ import orjson
 import safetensors
 import safetensors.numpy
 
+from flink_ol.core.waiting import Counts
 from flink_ol.wire.errors import WireError
 
 _KEY = "flink_ol"
@@ -79,6 +80,20 @@ def feature_keys(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     if keys.dtype != np.int64 or keys.ndim != 1:
         raise ValueError(f"keys are {keys.dtype} of shape {keys.shape}, not a row of int64")
     return keys
+
+
+def counts(prefix: str, arrays: Mapping[str, np.ndarray]) -> Counts | None:
+    """The counts of features under ``prefix``, None where there are none.
+
+    Raises KeyError, or ValueError if they are none.
+    """
+    found = group(prefix, arrays)
+    if not found:
+        return None
+    keys, numbers = feature_keys(found), found["counts"]
+    if numbers.dtype != np.int64 or numbers.shape != keys.shape:
+        raise ValueError(f"counts are {numbers.dtype} of shape {numbers.shape}, not one a key")
+    return Counts(keys, numbers)
 
 
 def under(prefix: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -2,6 +2,8 @@
 
 Update: tensors of kind ``update``: arrays ``keys``, ``delta/NAME``, ``sums/NAME``; fields
 partition, sequence, worker [index, incarnation], base [epoch, number], account, names, newest_ms.
+Where features have to be met several times: ``waiting/keys`` and ``waiting/counts``, those that
+have no weights yet and in how many samples of the batch they were.
 Format 2 packs the counts among the sums, see packed_counts, and has their shapes in ``counts``.
 Format 3 has meaning, round, ends_pass, and, if samples are to be learned from, their arrays as
 ``samples/NAME``.
@@ -11,6 +13,7 @@ Hello: JSON ``{"kind": "hello", "format": 1, "worker": [index, incarnation]}``.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import orjson
@@ -22,7 +25,14 @@ from flink_ol.core.state import Delta
 from flink_ol.wire.addresses import version_of, worker_of
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.packed_counts import pack_counts, unpack_counts
-from flink_ol.wire.tensors import decode_tensors, encode_tensors, feature_keys, group, under
+from flink_ol.wire.tensors import (
+    counts,
+    decode_tensors,
+    encode_tensors,
+    feature_keys,
+    group,
+    under,
+)
 
 _KIND, _FORMATS = "update", range(1, 4)
 _DIFFERENCE = (DIFFERENCE, 0, False)
@@ -43,6 +53,8 @@ def encode_update(update: Update) -> bytes:
     }
     arrays = {"keys": update.delta.keys, **under("delta", update.delta.arrays)}
     arrays |= under("sums", sums)
+    if update.delta.waiting is not None:
+        arrays |= under("waiting", update.delta.waiting._asdict())
     # the lowest format that says it, so that no reader is shut out without need
     number = 2 if shapes else 1
     kind = update.meaning, update.round, update.ends_pass
@@ -68,7 +80,7 @@ def decode_update(data: bytes) -> Update:
             worker_of(fields["worker"]),
             version_of(fields["base"]),
             account,
-            Delta(feature_keys(arrays), group("delta", arrays)),
+            Delta(feature_keys(arrays), group("delta", arrays), counts("waiting", arrays)),
             unpack_counts(fields.get("counts", {}), group("sums", arrays)),
             names,
             int(fields["newest_ms"]),
@@ -83,7 +95,8 @@ def decode_update(data: bytes) -> Update:
 
 def _samples(columns: Mapping[str, np.ndarray], names: Mapping[int, str]) -> Samples | None:
     """The samples of the columns; names are of keys that were never sent before."""
-    return Samples(**{name: columns[name] for name in _COLUMNS}, names=names) if columns else None
+    made: dict[str, Any] = {name: columns[name] for name in _COLUMNS} if columns else {}
+    return Samples(**made, names=names) if made else None
 
 
 def encode_hello(hello: Hello) -> bytes:

@@ -97,6 +97,34 @@ def test_values_assigned_elsewhere_are_the_same_rows_under_any_slots() -> None:
     assert other.rows("weights")[0].tolist() == [5.0, -5.0]
 
 
+def test_removed_rows_are_gone_and_the_others_keep_their_numbers() -> None:
+    state = State(SPECS)
+    met = np.arange(100, 140)
+    slots = state.slots(met)
+    for spec in SPECS:
+        if spec.per_feature:
+            numbers = slots.reshape(-1, *[1] * len(spec.shape))
+            state.arrays[spec.name][slots] = np.broadcast_to(numbers, (40, *spec.shape))
+    before = state.copy()
+    gone = np.array([139, 5, 100, 117])
+    kept = state.remove(gone)
+    assert kept.tolist() == [i for i in range(40) if i not in (0, 17, 39)]
+    assert state.vocabulary.keys.tolist() == met[kept].tolist()
+    assert (state.vocabulary.find(gone) < 0).all()
+    for spec in SPECS:
+        expected = before.rows(spec.name)
+        assert np.array_equal(
+            state.rows(spec.name), expected[kept] if spec.per_feature else expected
+        )
+    state.slots(gone)
+    assert state.vocabulary.size == 41
+    for spec in SPECS:
+        if spec.per_feature:
+            assert np.array_equal(
+                state.rows(spec.name)[-2:], State(SPECS, gone[-2:]).rows(spec.name)
+            )
+
+
 def test_values_are_copies() -> None:
     state = State(SPECS, keys(3, 7))
     values = state.values(keys(0, 1))

@@ -10,6 +10,7 @@ from flink_ol.core.ledger import Account, Tally
 from flink_ol.core.messages import Entry, Frame, Pace, Snapshot, Update, Version, Worker
 from flink_ol.core.samples import Samples
 from flink_ol.core.state import Delta
+from flink_ol.core.waiting import Counts
 
 KEYS = st.integers(-(2**63), 2**63 - 1)
 COUNTS = st.integers(0, 2**62)
@@ -39,6 +40,8 @@ SAMPLES = st.just(
         {},
     )
 )
+WAITING = st.none() | KEY_ARRAYS.map(lambda keys: Counts(keys, np.arange(len(keys))))
+
 UPDATES = st.builds(
     Update,
     partition=st.integers(0, 1000),
@@ -46,7 +49,7 @@ UPDATES = st.builds(
     worker=WORKERS,
     base=VERSIONS,
     account=ACCOUNTS,
-    delta=st.builds(Delta, KEY_ARRAYS, ARRAYS),
+    delta=st.builds(Delta, KEY_ARRAYS, ARRAYS, WAITING),
     sums=SUMS,
     names=NAMES,
     newest_ms=COUNTS,
@@ -83,6 +86,7 @@ FRAMES = st.builds(
     arrays=ARRAYS,
     pace=PACES,
     overrides=OVERRIDES,
+    waiting=WAITING,
 )
 SNAPSHOTS = st.builds(
     Snapshot,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from flink_ol.core.samples import Samples
+from flink_ol.core.samples import Counted, Samples
 
 
 def appended(
@@ -57,6 +57,11 @@ def without_entries(samples: Samples, dropped: np.ndarray) -> Samples:
     ends = np.concatenate(([0], np.cumsum(kept))).astype(np.int64)
     entries = samples.keys[kept], samples.values[kept], samples.numeric[kept]
     return with_entries(samples, ends[samples.indptr], *entries, samples.names)
+
+
+def with_counted(samples: Samples, counted: Counted | None) -> Samples:
+    """The same samples with other counts."""
+    return Samples(*samples[:-1], counted)  # _replace takes the rows for the fields
 
 
 def without_rows(samples: Samples, dropped: np.ndarray) -> Samples:
