@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flink_ol.core.compiled import njit
 from flink_ol.core.config import Learning
+from flink_ol.core.distinct import distinct
 from flink_ol.core.evaluation import Evaluation, Judge, Sums
 from flink_ol.core.families import FAMILIES
 from flink_ol.core.families.linear_loops import Rows
@@ -115,14 +115,9 @@ class Learner:
 
     def mark(self, state: State, samples: Samples) -> Mark:
         """Give new keys their slots, count those that wait; copies of all that learning changes."""
-        slots = state.slots(_plain(samples.keys, np.int64))
-        touched, ranks = _ranks(slots, state.vocabulary.size)
-        arrays = {
-            spec.name: state.arrays[spec.name][touched]
-            if spec.per_feature
-            else state.arrays[spec.name].copy()
-            for spec in self.specs
-        }
+        keys, ranks = distinct(samples.keys)
+        touched = state.slots(keys)
+        arrays = state.values(touched).arrays
         if samples.counted is not None:
             admission.count(state, samples.counted)
         return Mark(touched, ranks, arrays, samples.counted)
@@ -230,12 +225,16 @@ class Learner:
         if mark.counted is not None:
             admission.uncount(state, mark.counted)
 
-    def merge(self, state: State, delta: Delta, factor: float) -> None:
-        """Fold ``delta`` into ``state``; ``factor`` is the weight of averaged differences."""
+    def merge(self, state: State, delta: Delta, factor: float) -> np.ndarray:
+        """Fold ``delta`` into ``state``: the touched slots.
+
+        ``factor`` is the weight of averaged differences.
+        """
         self._make_room(state)
         with np.errstate(all="ignore"):
             slots = state.merge(delta, factor)
         self._family.derive(state.arrays, slots)
+        return slots
 
     def _make_room(self, state: State) -> None:
         if self._admission is not None:
@@ -294,20 +293,3 @@ def _rows(samples: Samples, slots: np.ndarray) -> Rows:
 def _plain(array: np.ndarray, dtype: type) -> np.ndarray:
     """``array`` as the one type that the loops are compiled for (writable is part of it)."""
     return np.require(array, dtype, ["C", "W"])
-
-
-@njit
-def _ranks(slots: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct slots in order of first appearance, and each entry's index among them."""
-    seen = np.zeros(size, np.int32)
-    touched = np.empty(min(size, len(slots)), np.int64)
-    ranks = np.empty(len(slots), np.int64)
-    count = 0
-    for entry in range(len(slots)):
-        slot = slots[entry]
-        if seen[slot] == 0:
-            touched[count] = slot
-            count += 1
-            seen[slot] = count
-        ranks[entry] = seen[slot] - 1
-    return touched[:count].copy(), ranks

@@ -15,7 +15,8 @@ _MULTIPLIER = np.int64(-7046029254386353131)  # 2^64 / golden ratio, odd: Fibona
 
 
 @njit
-def _position(key: int, shift: int) -> int:
+def position(key: int, shift: int) -> int:
+    """Where the search for ``key`` begins in a table of 2 ** (64 - shift) places."""
     return np.int64(np.uint64(key * _MULTIPLIER) >> np.uint64(shift))  # type: ignore[return-value]
 
 
@@ -24,7 +25,7 @@ def _find(table: np.ndarray, by_slot: np.ndarray, shift: int, keys: np.ndarray) 
     mask = len(table) - 1
     slots = np.empty(len(keys), np.int64)
     for i in range(len(keys)):
-        place = _position(keys[i], shift)
+        place = position(keys[i], shift)
         while table[place] != _EMPTY and by_slot[table[place]] != keys[i]:
             place = (place + 1) & mask
         slots[i] = table[place]
@@ -38,7 +39,7 @@ def _insert(
     """Insert ``keys[start:]`` until done or half full; the new size and the next key to insert."""
     mask = len(table) - 1
     for i in range(start, len(keys)):
-        place = _position(keys[i], shift)
+        place = position(keys[i], shift)
         while table[place] != _EMPTY and by_slot[table[place]] != keys[i]:
             place = (place + 1) & mask
         if table[place] == _EMPTY:

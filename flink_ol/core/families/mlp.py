@@ -118,14 +118,13 @@ class Mlp:
         """Score and learn mini-batch by mini-batch, in place: raw scores (samples, outputs)."""
         count = len(rows.labels)
         scores = np.empty((count, self._setting.outputs))
-        seen = np.zeros(len(arrays["weights_1"]), np.int32)
         # what leads out of the finite numbers shows in scores and parameters
         with np.errstate(all="ignore"):
             before, after = standardised.learned(arrays, rows, self._setting.scaled)
             for start in range(0, count, self._model.batch_size):
                 stop = min(start + self._model.batch_size, count)
                 span = slice(rows.indptr[start], rows.indptr[stop])
-                place = mlp_inputs.layout(rows, start, stop, seen)
+                place = mlp_inputs.layout(rows, start, stop)
                 values = before[span], after[span]
                 scores[start:stop] = self._mini_batch(arrays, rows, place, values, rate_scale)
         return scores
@@ -225,12 +224,11 @@ class Mlp:
         """Raw scores (samples, outputs) with everything as it stands, without dropout."""
         count = len(rows.labels)
         scores = np.empty((count, self._setting.outputs))
-        seen = np.zeros(len(arrays["weights_1"]), np.int32)
         with np.errstate(all="ignore"):
             values = standardised.standing(arrays, rows, self._setting.scaled)
             for start in range(0, count, _SCORED_AT_ONCE):
                 stop = min(start + _SCORED_AT_ONCE, count)
-                place = mlp_inputs.layout(rows, start, stop, seen)
+                place = mlp_inputs.layout(rows, start, stop)
                 span = slice(rows.indptr[start], rows.indptr[stop])
                 X = mlp_inputs.matrix(rows, values[span], place, self._model.dtype)
                 parameters = mlp_inputs.parameters(self._layers, arrays, place.touched)

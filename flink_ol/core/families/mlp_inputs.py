@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flink_ol.core.compiled import njit
+from flink_ol.core.distinct import distinct
 from flink_ol.core.families.linear_loops import Rows
 from flink_ol.core.families.mlp_layers import Layer, Parameters
 
@@ -21,10 +22,14 @@ class Layout(NamedTuple):
     columns: np.ndarray  # (entries of the mini-batch,) int64, -1: a feature nobody knows
 
 
-def layout(rows: Rows, start: int, stop: int, seen: np.ndarray) -> Layout:
-    """Columns in order of first appearance; ``seen`` (slots,) int32 is zero before and after."""
-    first, last = rows.indptr[start], rows.indptr[stop]
-    touched, columns = _columns(rows.slots[first:last], seen)
+def layout(rows: Rows, start: int, stop: int) -> Layout:
+    """Columns in order of first appearance."""
+    slots = rows.slots[rows.indptr[start] : rows.indptr[stop]]
+    known = slots >= 0
+    if known.all():
+        return Layout(start, stop, *distinct(slots))
+    columns = np.full(len(slots), -1, np.int64)
+    touched, columns[known] = distinct(slots[known])
     return Layout(start, stop, touched, columns)
 
 
@@ -49,26 +54,6 @@ def parameters(
         bias = np.zeros(layer.units, weights.dtype)
         found.append(Parameters(weights, arrays.get(f"bias_{number}", bias)))
     return found
-
-
-@njit
-def _columns(slots: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    touched = np.empty(len(slots), np.int64)
-    columns = np.empty(len(slots), np.int64)
-    count = 0
-    for entry in range(len(slots)):
-        slot = slots[entry]
-        if slot < 0:
-            columns[entry] = -1
-            continue
-        if seen[slot] == 0:
-            touched[count] = slot
-            count += 1
-            seen[slot] = count
-        columns[entry] = seen[slot] - 1
-    for column in range(count):
-        seen[touched[column]] = 0
-    return touched[:count].copy(), columns
 
 
 @njit
