@@ -7,27 +7,47 @@ import numpy as np
 from flink_ol.core.compiled import njit
 from flink_ol.core.vocabulary import position
 
+_FIRST_BITS = 10
+_EMPTY = -1
+
 
 def distinct(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The different ones of ``numbers`` (n,) int64, and each number's index among them, (n,)."""
-    return _distinct(np.require(numbers, np.int64, ["C", "W"]), 64 - len(numbers).bit_length() - 1)
+    numbers = np.require(numbers, np.int64, ["C", "W"])
+    ranks = np.empty(len(numbers), np.int64)
+    known, start, bits = np.empty(0, np.int64), 0, _FIRST_BITS
+    # the table grows with what is found, not with what is looked at: dense batches need a small one
+    while True:
+        table, found = np.full(1 << bits, _EMPTY, np.int64), np.empty((1 << bits) // 2, np.int64)
+        _rank(table, found, 0, 64 - bits, known, 0, np.empty(len(known), np.int64))
+        count, start = _rank(table, found, len(known), 64 - bits, numbers, start, ranks)
+        if start == len(numbers):
+            return found[:count].copy(), ranks
+        known, bits = found, bits + 2
 
 
 @njit
-def _distinct(numbers: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
-    # at most half full; a place holds an index into found, and one more
-    table = np.zeros(1 << (64 - shift), np.int32)
+def _rank(
+    table: np.ndarray,
+    found: np.ndarray,
+    count: int,
+    shift: int,
+    numbers: np.ndarray,
+    start: int,
+    ranks: np.ndarray,
+) -> tuple[int, int]:
+    """Rank ``numbers[start:]`` until done or ``found`` is full; how many, and the next to rank."""
     mask = len(table) - 1
-    found = np.empty(len(numbers), np.int64)
-    ranks = np.empty(len(numbers), np.int64)
-    count = 0
-    for i in range(len(numbers)):
-        place = position(numbers[i], shift)
-        while table[place] != 0 and found[table[place] - 1] != numbers[i]:
+    for i in range(start, len(numbers)):
+        number = numbers[i]
+        place = position(number, shift)
+        while table[place] != _EMPTY and found[table[place]] != number:
             place = (place + 1) & mask
-        if table[place] == 0:
-            found[count] = numbers[i]
-            count += 1
+        if table[place] == _EMPTY:
+            if count == len(found):
+                return count, i
+            found[count] = number
             table[place] = count
-        ranks[i] = table[place] - 1
-    return found[:count].copy(), ranks
+            count += 1
+        ranks[i] = table[place]
+    return count, len(numbers)

@@ -146,7 +146,7 @@ class Learner:
         by the statistics of ``state``, so ask :meth:`filled` not to learn here.
         """
         slots = state.slots(_plain(samples.keys, np.int64))
-        touched, ranks = _ranks(slots, state.vocabulary.size)
+        touched, ranks = distinct(slots)
         rows = _rows(samples, slots)
         values = self._preparation.scored(state, Entries(slots, rows.values, rows.numeric))
         prepared = rows._replace(values=values)
@@ -170,7 +170,7 @@ class Learner:
         """
         self._make_room(state)
         slots = [np.zeros(0, np.int64), *(state.slots(delta.keys) for delta in gradients)]
-        touched, ranks = _ranks(np.concatenate(slots), state.vocabulary.size)
+        touched, ranks = distinct(np.concatenate(slots))
         if not any(int(delta.arrays["steps"][0]) for delta in gradients):
             return touched
         parts = [delta.arrays for delta in gradients]
