@@ -38,13 +38,13 @@ def gradient(
     count, dtype = len(rows.labels), parameters[0].weights.dtype
     scores = np.empty((count, setting.outputs))
     learned = int(arrays["steps"][0])
-    ranked, seen = rows._replace(slots=ranks), np.zeros(len(touched), np.int32)
+    ranked = rows._replace(slots=ranks)
     # what leads out of the finite numbers shows in scores and sums
     with np.errstate(all="ignore"):
         values = standardised.standing(arrays, rows, setting.scaled)
         for start in range(0, count, _AT_ONCE):
             stop = min(start + _AT_ONCE, count)
-            place = mlp_inputs.layout(ranked, start, stop, seen)
+            place = mlp_inputs.layout(ranked, start, stop)
             span = slice(rows.indptr[start], rows.indptr[stop])
             X = mlp_inputs.matrix(ranked, values[span], place, dtype.name)
             first = Parameters(parameters[0].weights[place.touched], parameters[0].bias)
