@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le
 
+from flink_ol.core.expiry import Expiry
 from flink_ol.core.families import FmModel, HiddenLayer, LinearModel, MlpModel, Model
 from flink_ol.core.features.admission import Admission
 from flink_ol.core.features.crossing import parts
@@ -61,6 +62,8 @@ class Features(Section):
 
     admission: Admission | None = None
     """How often a feature must be met before it is learned; null: once."""
+    expiry: Expiry | None = None
+    """After what time without samples a feature is dropped; null: never."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -163,6 +166,7 @@ __all__ = [
     "ConfigError",
     "Constant",
     "Cosine",
+    "Expiry",
     "Exponential",
     "Features",
     "FmModel",

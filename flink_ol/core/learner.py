@@ -26,7 +26,7 @@ from flink_ol.core.gradients import divided_sum, feature_statistics
 from flink_ol.core.samples import Counted, Samples
 from flink_ol.core.state import ArraySpec, Delta, State
 from flink_ol.core.tuning import Overrides, tuned
-from flink_ol.core.waiting import Counts
+from flink_ol.core.unadmitted import Counts
 
 _PLAIN = Evaluation()
 

@@ -10,7 +10,7 @@ import numpy as np
 from flink_ol.core.ledger import Account
 from flink_ol.core.samples import Samples
 from flink_ol.core.state import Delta
-from flink_ol.core.waiting import Counts
+from flink_ol.core.unadmitted import Counts
 
 
 class Version(NamedTuple):
@@ -84,6 +84,7 @@ class Entry(NamedTuple):
     command: Mapping[str, Any] | None = None
     pace: Pace = PACE_AT_FIRST  # for the trainers, of what they may do from now on
     overrides: Mapping[str, Any] = {}  # all that hold from here on, see core.tuning
+    expire_before_ms: int = 0  # features last touched before this are dropped; 0: none
 
 
 class Frame(NamedTuple):
@@ -115,6 +116,8 @@ class Snapshot(NamedTuple):
     newest_ms: int  # largest Kafka timestamp among the samples
     kept: tuple[Version, ...] = ()  # earlier snapshots that are still on the topic
     recent: Mapping[str, np.ndarray] = {}  # sums of the newest samples
+    touched_ms: np.ndarray | None = None  # (features,) int64, where features expire
+    expired: int = 0  # features dropped so far
 
 
 class Request(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flink_ol.core.evaluation import Recent, add_sums
+from flink_ol.core.expiry import Touched
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Account, Ledger
 from flink_ol.core.messages import (
@@ -28,7 +29,7 @@ from flink_ol.core.messages import (
 )
 from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS
 from flink_ol.core.state import State
-from flink_ol.core.waiting import Waiting
+from flink_ol.core.unadmitted import Waiting
 
 
 class EntryArrived(NamedTuple):
@@ -66,6 +67,7 @@ class PublishMetrics(NamedTuple):
     recent: Mapping[str, np.ndarray] = {}  # Recent.to_arrays()
     overrides: Mapping[str, Any] = {}  # of settings, see core.tuning
     waiting: int | None = None  # features without weights yet; None: none has to wait
+    expired: int | None = None  # features dropped so far; None: none is ever
 
 
 class Answer(NamedTuple):
@@ -97,6 +99,8 @@ class ModelState:
     kept: list[Version] = field(default_factory=list)  # snapshots on the topic, oldest first
     pace: Pace = PACE_AT_FIRST
     overrides: Mapping[str, Any] = field(default_factory=dict)  # of settings, see core.tuning
+    touched: Touched = field(default_factory=Touched)  # where features expire
+    expired: int = 0  # features dropped so far
 
 
 class Model:
@@ -110,6 +114,7 @@ class Model:
         self, learner: Learner, job: str, spec_hash: str, publishes: bool = True, keep: int = 10
     ) -> None:
         self.learner = learner
+        self._expires = learner.learning.features.expiry is not None
         self.keep = keep
         self.job = job
         self.spec_hash = spec_hash
@@ -154,6 +159,21 @@ class Model:
         for update in entry.updates:
             learner.merge(state.arrays, update.delta, entry.factor)
             self._account(state, update)
+            if self._expires:
+                slots = state.arrays.vocabulary.find(update.delta.keys)
+                state.touched.touch(slots, entry.time_ms)
+        if entry.expire_before_ms:
+            self._expire(state, entry)
+
+    def _expire(self, state: ModelState, entry: Entry) -> None:
+        """Drop what was last touched too long ago; what stays has new slots."""
+        arrays, size = state.arrays, state.arrays.vocabulary.size
+        slots = state.touched.before(size, entry.expire_before_ms, entry.time_ms)
+        keys = arrays.vocabulary.keys[slots]
+        state.touched.keep(arrays.remove(keys))
+        state.expired += len(keys)
+        for key in keys.tolist():
+            state.names.pop(key, None)
 
     def _account(self, state: ModelState, update: Update) -> None:
         """Take in what belongs to the samples of ``update`` beside what was learned."""
@@ -202,6 +222,8 @@ class Model:
             state.newest_ms,
             tuple(state.kept),
             state.recent.to_arrays(),
+            state.touched.content(state.arrays.vocabulary.size) if self._expires else None,
+            state.expired,
         )
 
     def restored(self, snapshot: Snapshot) -> ModelState:
@@ -225,6 +247,8 @@ class Model:
             list(snapshot.kept),
             frame.pace,
             frame.overrides,
+            Touched(snapshot.touched_ms),
+            snapshot.expired,
         )
 
     def metrics(self, state: ModelState, entry: Entry) -> PublishMetrics:
@@ -244,4 +268,5 @@ class Model:
             state.recent.to_arrays(),
             state.overrides,
             self.learner.waiting_count(state.arrays),
+            state.expired if self._expires else None,
         )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flink_ol.core.waiting import Counts
+from flink_ol.core.unadmitted import Counts
 
 
 class Samples(NamedTuple):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flink_ol.core.config import ConfigError, Learning
+from flink_ol.core.expiry import Activity, cut_off
 from flink_ol.core.ledger import Account, Tally
 from flink_ol.core.messages import INITIAL, Entry, Hello, Update, Version, Worker
 from flink_ol.core.state import Delta
@@ -84,6 +85,7 @@ class SequencerState:
     owed: set[str] = field(default_factory=set)  # publications that lag behind the log
     wake_ms: int = 0  # 0: no timer is set
     overrides: dict[str, Any] = field(default_factory=dict)  # of settings, see core.tuning
+    activity: Activity = field(default_factory=Activity)  # where features expire
 
 
 class Sequencer:
@@ -196,6 +198,11 @@ class Sequencer:
     def _append(
         self, state: SequencerState, now_ms: int, publish: set[str], **fields: Any
     ) -> Append:
+        expiry, before_ms = self.learning.features.expiry, 0
+        if expiry is not None and fields.get("updates"):
+            before_ms = cut_off(expiry, state.activity, now_ms)
+        if before_ms:
+            publish = publish | {WEIGHTS}
         for kind in publish:
             state.published_ms[kind] = now_ms
         state.owed -= publish
@@ -208,6 +215,7 @@ class Sequencer:
                 workers=tuple(Worker(*pair) for pair in sorted(state.workers.items())),
                 publish=frozenset(publish),
                 overrides=state.overrides,
+                expire_before_ms=before_ms,
                 **fields,
             )
         )

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from flink_ol.core.merging import MERGES
+from flink_ol.core.unadmitted import Counts, Waiting
 from flink_ol.core.vocabulary import Vocabulary
-from flink_ol.core.waiting import Counts, Waiting
 
 _FIRST_CAPACITY = 16
 

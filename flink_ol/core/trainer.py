@@ -18,7 +18,7 @@ from flink_ol.core.ledger import Account, Tally
 from flink_ol.core.messages import INITIAL, Frame, Hello, Update, Version, Worker
 from flink_ol.core.samples import Rejection, Samples, rejection_of, row_numbers
 from flink_ol.core.state import State
-from flink_ol.core.waiting import Waiting
+from flink_ol.core.unadmitted import Waiting
 
 
 class BatchArrived(NamedTuple):

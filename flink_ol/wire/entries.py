@@ -3,7 +3,7 @@
 Layout: length of the header (4 bytes, little endian), the header as JSON, then as many bytes as it
 says under ``update``: those of the update as the trainer sent them. So the sequencer never encodes
 arrays again. Format 2 has any number of updates, their lengths a list, divisor, pace and,
-where there are any, overrides.
+where there are any, overrides, and expire_before_ms where features are to be dropped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def encode_entry(entry: Entry, updates: Sequence[bytes]) -> bytes:
     """``updates``: the encoded ``entry.updates``."""
     # the lowest format that says it, so that no reader is shut out without need
     paced = entry.divisor != 1.0 or entry.pace != PACE_AT_FIRST
-    plain = len(updates) < 2 and not paced and not entry.overrides
+    plain = len(updates) < 2 and not (paced or entry.overrides or entry.expire_before_ms)
     lengths = [len(update) for update in updates]
     header = orjson.dumps(
         {
@@ -40,6 +40,7 @@ def encode_entry(entry: Entry, updates: Sequence[bytes]) -> bytes:
             "update": sum(lengths) if plain else lengths,
             **({} if plain else {"divisor": entry.divisor, "pace": pace_to_json(entry.pace)}),
             **({"overrides": dict(entry.overrides)} if entry.overrides else {}),
+            **({"expire_before_ms": entry.expire_before_ms} if entry.expire_before_ms else {}),
         }
     )
     return b"".join((len(header).to_bytes(4, "little"), header, *updates))
@@ -77,6 +78,7 @@ def decode_entry(data: bytes) -> Entry:
             header["command"],
             pace_of(header.get("pace")),
             dict(header.get("overrides", {})),
+            int(header.get("expire_before_ms", 0)),
         )
     except WireError:
         raise

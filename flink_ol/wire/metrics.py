@@ -4,7 +4,8 @@ JSON: ``{"job", "time_ms", "model": {"epoch", "version"}, "samples", "rejected",
 "workers", "rate_scale", "newest_ms", "metrics": {...}, "overrides", "command"}``, the metrics being
 those of core.evaluation.metrics: cumulative, with ``window``, ``faded``, ``slices`` and
 ``baselines``. ``overrides`` and ``command`` are there where there are any, ``waiting`` (features
-without weights) where they have to be met several times.
+without weights) where they have to be met several times, and ``expired`` (features dropped so far)
+where they are.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ def encode_metrics(told: PublishMetrics, job: str, learning: Learning) -> bytes:
         fields["overrides"] = dict(told.overrides)
     if told.waiting is not None:
         fields["waiting"] = told.waiting
+    if told.expired is not None:
+        fields["expired"] = told.expired
     if told.command is not None:
         fields["command"] = told.command
     return orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -7,6 +7,9 @@ than 10,000 names stand in arrays instead, since a header has its limit: ``names
 int64, ``names/ends`` (names,) int64 and ``names/text`` uint8, the UTF-8 of name i being
 ``text[ends[i - 1]:ends[i]]``.
 
+Where features expire: ``touched_ms`` (features,) int64, when each was last in an update by the
+sequencer's clock, and the field ``expired``, how many were dropped so far.
+
 Format 2 packs the counts among sums and recent, see packed_counts, and has their shapes in
 ``counts``, by the arrays' names.
 """
@@ -50,6 +53,9 @@ def encode_snapshot(snapshot: Snapshot, metrics: Mapping[str, Any]) -> bytes:
     arrays |= packed
     if shapes:
         fields["counts"] = shapes
+    if snapshot.touched_ms is not None:
+        fields["expired"] = snapshot.expired
+        arrays["touched_ms"] = snapshot.touched_ms
     if len(snapshot.names) <= _MOST_NAMES_IN_HEADER:
         fields["names"] = {str(key): name for key, name in snapshot.names.items()}
     else:
@@ -88,6 +94,8 @@ def read_snapshot(data: bytes) -> tuple[Snapshot, dict[str, Any]]:
             int(fields["newest_ms"]),
             tuple(map(version_of, fields["kept"])),
             group("recent", arrays),
+            arrays.get("touched_ms"),
+            int(fields.get("expired", 0)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WireError(f"model: a field is missing or wrong ({error!r})") from None

@@ -3,7 +3,8 @@
 Progress:   {"format": 1, "sequence": n, "label": x or null}
 Sequencer:  {"format": 1, "version": [epoch, number], "parts": {worker: samples},
              "sequences": {partition: n}, "published_ms": {kind: ms}, "owed": [kind, ...],
-             "overrides": {setting: value}, absent where there are none}
+             "overrides": {setting: value}, absent where there are none,
+             "activity": [learned_ms, cut_ms, [[end, length], ...]], absent where none expires}
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from flink_ol.core.expiry import Activity
 from flink_ol.core.messages import Version
 from flink_ol.core.sequencer import SequencerState
 from flink_ol.core.trainer import Progress
@@ -44,11 +46,15 @@ def encode_sequencer_state(state: SequencerState) -> bytes:
     }
     if state.overrides:
         fields["overrides"] = state.overrides
+    activity = state.activity
+    if activity.learned_ms:
+        fields["activity"] = [activity.learned_ms, activity.cut_ms, activity.pauses]
     return orjson.dumps(fields)
 
 
 def decode_sequencer_state(stored: bytes) -> SequencerState:
     fields = _fields(stored, "the sequencer")
+    learned_ms, cut_ms, pauses = fields.get("activity", (0, 0, ()))
     return SequencerState(
         version=Version(*fields["version"]),
         parts={int(worker): float(part) for worker, part in fields["parts"].items()},
@@ -56,6 +62,7 @@ def decode_sequencer_state(stored: bytes) -> SequencerState:
         published_ms=fields["published_ms"],
         owed=set(fields["owed"]),
         overrides=dict(fields.get("overrides", {})),
+        activity=Activity(learned_ms, cut_ms, [(end, length) for end, length in pauses]),
     )
 
 

@@ -15,7 +15,7 @@ import orjson
 import safetensors
 import safetensors.numpy
 
-from flink_ol.core.waiting import Counts
+from flink_ol.core.unadmitted import Counts
 from flink_ol.wire.errors import WireError
 
 _KEY = "flink_ol"

@@ -10,7 +10,7 @@ from flink_ol.core.ledger import Account, Tally
 from flink_ol.core.messages import Entry, Frame, Pace, Snapshot, Update, Version, Worker
 from flink_ol.core.samples import Samples
 from flink_ol.core.state import Delta
-from flink_ol.core.waiting import Counts
+from flink_ol.core.unadmitted import Counts
 
 KEYS = st.integers(-(2**63), 2**63 - 1)
 COUNTS = st.integers(0, 2**62)
@@ -75,6 +75,7 @@ ENTRIES = st.builds(
     command=st.none() | st.just({"command": "snapshot", "id": "a"}),
     pace=PACES,
     overrides=OVERRIDES,
+    expire_before_ms=COUNTS,
 )
 FRAMES = st.builds(
     Frame,
@@ -102,6 +103,7 @@ SNAPSHOTS = st.builds(
     newest_ms=COUNTS,
     kept=st.lists(VERSIONS, max_size=3).map(tuple),
     recent=SUMS,
+    touched_ms=st.none() | st.just(np.array([5, 7])),
 )
 
 

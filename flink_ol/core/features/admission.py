@@ -19,8 +19,8 @@ from flink_ol.core.features.appending import with_counted, without_entries
 from flink_ol.core.fields import Section
 from flink_ol.core.samples import Counted, Samples
 from flink_ol.core.state import State
+from flink_ol.core.unadmitted import Counts
 from flink_ol.core.vocabulary import Vocabulary
-from flink_ol.core.waiting import Counts
 
 
 @dataclass(frozen=True, kw_only=True)
