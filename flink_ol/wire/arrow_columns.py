@@ -14,6 +14,9 @@ from flink_ol.wire.names import FeatureNames
 
 MOST_ENTRIES = 1 << 21  # of one message: 34 MB, and as many names at worst
 
+_MOST_SMALL = 1 << 22  # indices that are looked up by place: 34 MB
+_UNKNOWN = np.iinfo(np.int64).min  # a key that is this one is looked up each time
+
 
 class Distinct(NamedTuple):
     """A column as its different values and which one each row has."""
@@ -150,12 +153,27 @@ class Indices:
 
     def __init__(self, names: FeatureNames) -> None:
         self._names, self._of = names, names.by_key
-        self._met, self._keys = Vocabulary(), np.empty(0, np.int64)
+        self._small = np.empty(0, np.int64)  # keys by index, _UNKNOWN where it was not met
+        self._met, self._keys = Vocabulary(), np.empty(0, np.int64)  # of all others
 
     def keys(self, indices: np.ndarray) -> np.ndarray:
-        """(indices,) int64, of the names ``str(index)``."""
+        """(indices,) int64, of the names ``str(index)``; ``indices`` are at least 0."""
         if self._of is not self._names.by_key:  # they were forgotten
             self.__init__(self._names)  # type: ignore[misc]
+        most = int(indices.max(initial=0))
+        if most >= _MOST_SMALL:
+            return self._any(indices)
+        if most >= len(self._small):
+            more = np.full((1 << most.bit_length()) - len(self._small), _UNKNOWN, np.int64)
+            self._small = np.concatenate((self._small, more))
+        keys: np.ndarray = self._small.take(indices)
+        if keys.min(initial=0) == _UNKNOWN:
+            new = np.unique(indices[keys == _UNKNOWN])
+            self._small[new] = self._names.keys(list(map(str, new.tolist())))
+            keys = self._small.take(indices)
+        return keys
+
+    def _any(self, indices: np.ndarray) -> np.ndarray:
         slots = self._met.find(indices)
         if len(slots) and slots.min() < 0:
             before = self._met.size

@@ -32,7 +32,7 @@ class ArrowRows:
     def __init__(self, labels: Labels, fields: Any, names: FeatureNames) -> None:
         self._labels, self._fields, self._names = labels, fields, names
         self._layouts: dict[bytes, Layout] = {}
-        self._indices = columns.Indices(names)
+        self.indices = columns.Indices(names)
 
     def samples(self, payload: bytes | None, offset: int, labelled: bool) -> tuple[Samples, Faults]:
         """All rows, those at fault too; ValueError where the message cannot be read."""
@@ -180,7 +180,7 @@ class ArrowRows:
         if there is not None:
             negative |= ~there
         if not odd.any() and not negative.any():
-            keys = self._indices.keys(numbers.astype(np.int64))
+            keys = self.indices.keys(numbers.astype(np.int64))
             return columns.without_absent(named.indptr, keys, valued.items)
         names = self._fields.indices, self._fields.values
         rows = np.repeat(np.arange(batch.num_rows), np.diff(named.indptr))
@@ -195,7 +195,7 @@ class ArrowRows:
             faults.setdefault(row, why)
         lengths = np.where(spoilt, 0, np.diff(named.indptr))
         indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
-        keys = self._indices.keys(numbers[~spoilt[rows]].astype(np.int64))
+        keys = self.indices.keys(numbers[~spoilt[rows]].astype(np.int64))
         kept = np.repeat(~spoilt, np.diff(valued.indptr))
         return columns.without_absent(indptr, keys, valued.items.filter(pa.array(kept)))
 

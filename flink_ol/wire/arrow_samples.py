@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from flink_ol.core.messages import Request
 from flink_ol.core.samples import Rejection, Samples
 from flink_ol.wire.arrow_stream import MOST_BYTES, checked
 from flink_ol.wire.names import FeatureNames
+
+if TYPE_CHECKING:
+    from flink_ol.wire.arrow_plain import Message
 
 _AT_ONCE = 1 << 22  # features and rows that are decoded together, but for the last message: 70 MB
 
@@ -60,12 +63,15 @@ class ArrowSamples:
     most_bytes = MOST_BYTES
 
     def __init__(self, labels: Labels, fields: ArrowFields, hash_bits: int | None) -> None:
-        from flink_ol.wire.arrow_rows import ArrowRows  # takes its time to import
+        # they take their time to import
+        from flink_ol.wire.arrow_plain import PlainMessages
+        from flink_ol.wire.arrow_rows import ArrowRows
 
         self.labels = labels
         self._fields = fields
         self._names = FeatureNames(hash_bits)
         self._rows = ArrowRows(labels, fields, self._names)
+        self._plain = PlainMessages(labels, fields, self._names, self._rows.indices)
         self._empty = Samples(
             np.zeros(1, np.int64),
             np.empty(0, np.int64),
@@ -96,31 +102,53 @@ class ArrowSamples:
         self._names.trim()
         rejections: list[Rejection] = []
         parts: list[Samples] = []
+        alike: list[Message] = []  # plain ones of one schema, that are read together
         size = 0
         for payload, offset in zip(payloads, np.asarray(offsets).tolist(), strict=True):
-            try:
-                samples, faults = self._rows.samples(payload, offset, True)
-            except ValueError as error:
-                rejections.append(Rejection(offset, str(error)[:400]))
-                continue
-            rejections += (
-                Rejection(offset, f"row {row}: {faults[row]}", row) for row in sorted(faults)
-            )
-            if faults:
-                spoilt = np.zeros(len(samples), np.bool_)
-                spoilt[list(faults)] = True
-                samples = without_rows(samples, spoilt)
-            if len(samples):
-                parts.append(samples)
-                size += len(samples) + len(samples.keys)
+            message = self._plain.message(payload, offset)
+            if alike and (message is None or message.plan.schema != alike[0].plan.schema):
+                parts += self._together(alike, rejections)
+                alike = []
+            if message is not None:
+                alike.append(message)
+                size += message.plan.rows + message.plan.entries
+            else:
+                parts.append(self._alone(payload, offset, rejections))
+                size += len(parts[-1]) + len(parts[-1].keys)
             if size >= most:
-                yield self._joined(parts), rejections
+                yield self._joined(parts + self._together(alike, rejections)), rejections
                 self._names.trim()
-                parts, rejections, size = [], [], 0
-        if parts or rejections or not size:
+                parts, alike, rejections, size = [], [], [], 0
+        parts += self._together(alike, rejections)
+        if parts or rejections or not len(payloads):
             yield self._joined(parts), rejections
 
+    def _together(self, messages: list[Message], rejections: list[Rejection]) -> list[Samples]:
+        if not messages:
+            return []
+        samples = self._plain.samples(messages)
+        if samples is not None:
+            return [samples]
+        return [self._alone(one.payload, one.offset, rejections) for one in messages]
+
+    def _alone(self, payload: bytes | None, offset: int, rejections: list[Rejection]) -> Samples:
+        """The samples of one message; what is wrong with it is added to ``rejections``."""
+        try:
+            samples, faults = self._rows.samples(payload, offset, True)
+        except ValueError as error:
+            rejections.append(Rejection(offset, str(error)[:400]))
+            return self._empty
+        rejections += (
+            Rejection(offset, f"row {row}: {faults[row]}", row) for row in sorted(faults)
+        )
+        if faults:
+            spoilt = np.zeros(len(samples), np.bool_)
+            spoilt[list(faults)] = True
+            samples = without_rows(samples, spoilt)
+        return samples
+
     def _joined(self, parts: list[Samples]) -> Samples:
+        parts = [part for part in parts if len(part)]
         if len(parts) < 2:
             return parts[0] if parts else self._empty
         ends = np.cumsum([part.indptr[-1] for part in parts])

@@ -18,13 +18,13 @@ MOST_BYTES = 16 << 20  # of a message, and of its buffers when they are unpacked
 MOST_ROWS = 1 << 16  # of a message: each may become a dead letter of its own
 _MOST_PARTS = 1000  # dictionaries and record batches of a message
 
-_END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
-_CONTINUED = 0xFFFFFFFF
+END = b"\xff\xff\xff\xff\x00\x00\x00\x00"
+CONTINUED = 0xFFFFFFFF
 _V5 = 4
-_SCHEMA, _DICTIONARY, _RECORDS = 1, 2, 3
+_SCHEMA, _DICTIONARY, RECORDS = 1, 2, 3
 _LITTLE_ENDIAN = 0
 
-_PREFIX = struct.Struct("<Ii")
+PREFIX = struct.Struct("<Ii")
 _I16, _I32, _I64 = struct.Struct("<h"), struct.Struct("<i"), struct.Struct("<q")
 _U8, _U16, _U32 = struct.Struct("<B"), struct.Struct("<H"), struct.Struct("<I")
 _BUFFER = struct.Struct("<qq")  # offset in the body, length
@@ -52,14 +52,14 @@ def checked(payload: bytes | None) -> Checked:
 def _walk(payload: bytes) -> Checked:
     schema, at, rows, size, parts = b"", 0, 0, 0, 0
     while True:
-        mark, length = _PREFIX.unpack_from(payload, at)
-        if mark != _CONTINUED or length < 0:
+        mark, length = PREFIX.unpack_from(payload, at)
+        if mark != CONTINUED or length < 0:
             raise ValueError("not an Arrow IPC stream: it has no messages of Arrow 1.0 or later")
-        at += _PREFIX.size
+        at += PREFIX.size
         if length == 0:
             break
         metadata, at = payload[at : at + length], at + length
-        kind, header, body = _message(metadata)
+        kind, header, body = message(metadata)
         if at + body > len(payload):
             raise ValueError("not an Arrow IPC stream: it is cut off")
         if (kind == _SCHEMA) == bool(schema):
@@ -74,10 +74,10 @@ def _walk(payload: bytes) -> Checked:
                 if _number(_U8, metadata, header, 2):
                     raise ValueError("the Arrow stream has delta dictionaries; write whole ones")
                 batch = _table(metadata, header, 1)
-            elif kind != _RECORDS:
+            elif kind != RECORDS:
                 raise ValueError("the Arrow stream has tensors; write record batches")
             else:
-                rows += _length(metadata, batch)
+                rows += row_count(metadata, batch)
             size += _size(metadata, batch, payload[at : at + body])
             parts += 1
             _check(rows, size, parts)
@@ -99,7 +99,7 @@ def _check(rows: int, size: int, parts: int) -> None:
             raise ValueError(f"the Arrow stream has {found} {what}, at most {most} are read")
 
 
-def _message(metadata: bytes) -> tuple[int, int, int]:
+def message(metadata: bytes) -> tuple[int, int, int]:
     """Kind, place of the header and length of the body."""
     (root,) = _U32.unpack_from(metadata)
     if _number(_I16, metadata, root, 0) != _V5:
@@ -110,7 +110,7 @@ def _message(metadata: bytes) -> tuple[int, int, int]:
     return _number(_U8, metadata, root, 1), _table(metadata, root, 2), body
 
 
-def _length(metadata: bytes, batch: int) -> int:
+def row_count(metadata: bytes, batch: int) -> int:
     rows = _number(_I64, metadata, batch, 0)
     if rows < 0:
         raise ValueError("not an Arrow IPC stream: a negative number of rows")
@@ -119,8 +119,8 @@ def _length(metadata: bytes, batch: int) -> int:
 
 def _size(metadata: bytes, batch: int, body: bytes) -> int:
     """Bytes of all buffers, unpacked; those that share memory count each."""
-    _length(metadata, batch)
-    place = _field(metadata, batch, 2)
+    row_count(metadata, batch)
+    place = field(metadata, batch, 2)
     if not place:
         return 0
     place += _U32.unpack_from(metadata, place)[0]
@@ -128,7 +128,7 @@ def _size(metadata: bytes, batch: int, body: bytes) -> int:
     first = place + _U32.size
     if first + count * _BUFFER.size > len(metadata):
         raise ValueError("not an Arrow IPC stream: its list of buffers is cut off")
-    packed = _field(metadata, batch, 3) > 0
+    packed = field(metadata, batch, 3) > 0
     total = 0
     for start, length in _BUFFER.iter_unpack(metadata[first : first + count * _BUFFER.size]):
         if start < 0 or length < 0 or start + length > len(body):
@@ -142,7 +142,7 @@ def _size(metadata: bytes, batch: int, body: bytes) -> int:
     return total
 
 
-def _field(metadata: bytes, table: int, index: int) -> int:
+def field(metadata: bytes, table: int, index: int) -> int:
     """Where the field of a flatbuffer's table lies; 0 where it is left out."""
     # a negative place would count from the end
     vtable = table - _I32.unpack_from(metadata, table)[0]
@@ -153,12 +153,12 @@ def _field(metadata: bytes, table: int, index: int) -> int:
 
 
 def _number(kind: struct.Struct, metadata: bytes, table: int, index: int) -> int:
-    place = _field(metadata, table, index)
+    place = field(metadata, table, index)
     return kind.unpack_from(metadata, place)[0] if place else 0
 
 
 def _table(metadata: bytes, table: int, index: int) -> int:
-    place = _field(metadata, table, index)
+    place = field(metadata, table, index)
     if not place:
         raise ValueError("not an Arrow IPC stream: a message has no content")
     return place + _U32.unpack_from(metadata, place)[0]

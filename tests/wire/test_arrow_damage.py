@@ -28,13 +28,16 @@ columns = {
     "f": pa.array([[1, 2]] * 3, pa.list_(pa.int16(), 2)), "indices": [[1, 2], [3], []],
     "values": [[1.0, 2.0], [3.0], []], "y": [0, 1, 1], "w": [1.0, 2.0, None],
 }
+plain = {"a": [1.5, 2.0, 3.0], "f": columns["f"], "y": [0, 1, 1], "w": [1.0, 2.0, 1.0]}
+sparse = {name: columns[name] for name in ("indices", "values", "y")}
 whole = [stream(columns), stream(columns, compression="zstd"), stream(columns, compression="lz4")]
-made.decode(whole, np.arange(3))
+whole += [stream(plain), stream(sparse)]
+made.decode(whole, np.arange(5))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 rng = np.random.default_rng(int(sys.argv[1]))
 refused = 0
-for trial in range(3000):
-    data = bytearray(whole[trial % 3])
+for trial in range(4000):
+    data = bytearray(whole[trial % 5])
     for _ in range(int(rng.integers(1, 4))):
         at, kind = int(rng.integers(len(data))), int(rng.integers(4))
         if kind == 0:
@@ -45,7 +48,7 @@ for trial in range(3000):
             at -= at % 4
             number = int(rng.choice([-1, 2**31 - 1, -2**31, 1]))
             data[at:at + 4] = number.to_bytes(4, "little", signed=True)
-        elif trial % 5 == 0:
+        elif trial % 7 == 0:
             del data[at:]
             data = data or bytearray(b"x")
     samples, rejections = made.decode([bytes(data)], np.array([7]))
