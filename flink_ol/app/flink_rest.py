@@ -57,6 +57,26 @@ class FlinkRest:
         """Counts and the latest checkpoints."""
         return self._get(f"/jobs/{job_id}/checkpoints")
 
+    def recovery_points(self, name: str) -> list[tuple[int, str]]:
+        """(time of the trigger in milliseconds, path) of what jobs of this name last completed."""
+        found = []
+        for job in self.jobs():
+            latest = self.checkpoints(job.id).get("latest", {}) if job.name == name else {}
+            for kind in ("completed", "savepoint"):
+                point = latest.get(kind)
+                if point and point.get("external_path") and not point.get("discarded"):
+                    found.append((int(point["trigger_timestamp"]), str(point["external_path"])))
+        return found
+
+    def cancel(self, job_id: str) -> None:
+        """Ask the job to end without a savepoint; its last checkpoint stays."""
+        self._request(f"/jobs/{job_id}?mode=cancel", None, "PATCH")
+
+    def slots_of(self, job_id: str) -> int:
+        """How many slots the job takes: the parallelism of its widest task."""
+        vertices = self._get(f"/jobs/{job_id}")["vertices"]
+        return max(int(vertex["parallelism"]) for vertex in vertices)
+
     def restarts(self, job_id: str) -> int:
         """How often the job was restarted after a failure."""
         found = self._get(f"/jobs/{job_id}/metrics?get=numRestarts")
@@ -130,10 +150,13 @@ class FlinkRest:
     def _get(self, path: str) -> Any:
         return self._request(path, None)
 
-    def _request(self, path: str, body: dict[str, Any] | None) -> Any:
+    def _request(self, path: str, body: dict[str, Any] | None, method: str | None = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
-            self.url + path, data, {"Content-Type": "application/json"} if data else {}
+            self.url + path,
+            data,
+            {"Content-Type": "application/json"} if data else {},
+            method=method,
         )
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:

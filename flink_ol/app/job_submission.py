@@ -29,6 +29,7 @@ sys.exit(main())
 def submit(path: Path, spec: Spec, folder: Path, rest_url: str, restore: str | None) -> str:
     """Submit the job of the specification at ``path``; the job's id.
 
+    ``spec`` is what was read from there, with the workers and the broker that are to hold.
     ``restore`` is the checkpoint or savepoint to go on from. Raises :class:`FailureError`.
     """
     arguments: list[str | Path] = ["--fromSavepoint", restore] if restore else []
@@ -58,9 +59,12 @@ def _resolved(path: Path, spec: Spec, folder: Path, copies: Path) -> Path:
     kafka = dict(fields.get("kafka") or {})
     kafka["bootstrap_servers"] = spec.kafka.bootstrap_servers
     checkpoints = dict(fields.get("checkpoints") or {})
-    checkpoints["directory"] = recovery_points.directory(spec, folder)
+    checkpoints["directory"] = recovery_points.base(spec, folder)
+    training = dict(fields.get("training") or {})
+    training["workers"] = spec.training.workers
+    fields |= {"kafka": kafka, "checkpoints": checkpoints, "training": training}
     copy = copies / f"{spec.name}.yaml"
-    text = yaml.safe_dump({**fields, "kafka": kafka, "checkpoints": checkpoints}, sort_keys=False)
+    text = yaml.safe_dump(fields, sort_keys=False)
     copy.write_text(f"# written by `flink-ol run {path}`\n{text}", encoding="utf-8")
     return copy
 

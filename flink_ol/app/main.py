@@ -62,6 +62,7 @@ _add("status", stack_commands.status, _STACK, "flink-ol status --json")
 _add("down", stack_commands.down, _STACK, "flink-ol down")
 _add("run", job_commands.run, _JOB, "flink-ol run flights.yaml --from latest")
 _add("stop", job_commands.stop, _JOB, "flink-ol stop flights.yaml")
+_add("rescale", job_commands.rescale, _JOB, "flink-ol rescale flights.yaml --workers 4")
 _add(
     "set", set_command.set_settings, _JOB, "flink-ol set flights.yaml optimizer.learning_rate=0.005"
 )

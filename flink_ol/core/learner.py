@@ -24,6 +24,7 @@ from flink_ol.core.features.preparation import Entries, Preparation
 from flink_ol.core.features.scaling import batch_moments
 from flink_ol.core.gradients import divided_sum, feature_statistics
 from flink_ol.core.samples import Counted, Samples
+from flink_ol.core.start import Start
 from flink_ol.core.state import ArraySpec, Delta, State
 from flink_ol.core.tuning import Overrides, tuned
 from flink_ol.core.unadmitted import Counts
@@ -43,8 +44,11 @@ class Mark(NamedTuple):
 class Learner:
     """Scores, learns, and speaks of what was learned as differences."""
 
-    def __init__(self, learning: Learning, evaluation: Evaluation = _PLAIN) -> None:
-        self.learning, self.evaluation = learning, evaluation
+    def __init__(
+        self, learning: Learning, evaluation: Evaluation = _PLAIN, start: Start | None = None
+    ) -> None:
+        """``start``: what :meth:`initial` is, already checked; None: zeros or as drawn."""
+        self.learning, self.evaluation, self.start = learning, evaluation, start
         self._judge = Judge(learning, evaluation)
         self.outputs = learning.outputs
         self._loss = learning.chosen_loss
@@ -89,8 +93,8 @@ class Learner:
         self._family.derive(state.arrays, slots)
 
     def initial(self) -> State:
-        """The model before any sample."""
-        return State(self.specs)
+        """The model before any sample of this job."""
+        return State(self.specs) if self.start is None else self.start.state(self.specs)
 
     def filled(self, state: State, samples: Samples, learns: bool = True) -> Samples:
         """``samples`` with the numbers they lack, by features.missing.

@@ -120,9 +120,12 @@ class Model:
         self.spec_hash = spec_hash
         self.publishes = publishes
 
-    def initial(self) -> ModelState:
-        """Version 0, present before any sample."""
-        return ModelState(self.learner.initial())
+    def initial(self, from_nothing: bool = False) -> ModelState:
+        """Version 0, present before any sample: the learner's start, unless ``from_nothing``."""
+        start = self.learner.start
+        if start is None or from_nothing:
+            return ModelState(State(self.learner.specs))
+        return ModelState(self.learner.initial(), names=dict(start.names))
 
     def handle(self, state: ModelState, event: Event) -> list[Effect]:
         """Take ``event`` into ``state`` (in place); what is to be done."""

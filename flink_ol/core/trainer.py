@@ -111,7 +111,8 @@ class Trainer:
 
     def initial(self, worker: Worker) -> TrainerState:
         """A trainer that holds version 0 and has said nothing."""
-        return TrainerState(worker, self.learner.initial())
+        replica = self.learner.initial()
+        return TrainerState(worker, replica, named=replica.vocabulary.size)
 
     def handle(self, state: TrainerState, event: Event) -> list[Effect]:
         """Take ``event`` into ``state`` (in place); what is to be done."""

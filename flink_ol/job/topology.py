@@ -8,15 +8,18 @@ from pyflink.common import Configuration, Types
 from pyflink.common.typeinfo import TypeInformation
 from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
+from pyflink.util.java_utils import get_j_env_configuration
 
 from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS
 from flink_ol.job.endpoints import Endpoints
+from flink_ol.job.origin import own_folder
 from flink_ol.job.spec import Spec
 from flink_ol.operators import states
 from flink_ol.operators.model import ModelFunction
 from flink_ol.operators.sequencer import SequencerFunction
 from flink_ol.operators.trainer import TrainerFunction
 
+_CHECKPOINTS = "execution.checkpointing.dir"
 MAX_PARALLELISM = 128  # fixed for the life of a job: keys and state are laid out by it
 
 
@@ -25,6 +28,11 @@ def build(spec: Spec) -> StreamExecutionEnvironment:
     environment = StreamExecutionEnvironment.get_execution_environment(configuration(spec))
     environment.set_parallelism(spec.training.workers)
     environment.set_max_parallelism(MAX_PARALLELISM)
+    base = flink_settings(environment).get_string(_CHECKPOINTS, "")
+    if base:
+        own = Configuration()
+        own.set_string(_CHECKPOINTS, own_folder(base, spec.name))
+        environment.configure(own)
     endpoints = Endpoints(environment, spec)
     learning = (spec.learning, spec.metrics.evaluation)
     samples_format = (spec.samples.format, spec.samples.fields)
@@ -102,11 +110,22 @@ def configuration(spec: Spec) -> Configuration:
         "restart-strategy.exponential-delay.reset-backoff-threshold": "5 min",
     }
     if spec.checkpoints.directory is not None:
-        settings["execution.checkpointing.dir"] = spec.checkpoints.directory
+        settings[_CHECKPOINTS] = spec.checkpoints.directory
     result = Configuration()
     for key, value in settings.items():
         result.set_string(key, value)
     return result
+
+
+def flink_settings(environment: StreamExecutionEnvironment) -> Configuration:
+    """The settings that hold for the environment, the cluster's own as far as the client knows."""
+    j_environment = environment._j_stream_execution_environment
+    return Configuration(j_configuration=get_j_env_configuration(j_environment))
+
+
+def checkpoint_folder(environment: StreamExecutionEnvironment) -> str | None:
+    """The URI under which the job's checkpoints go; None: the cluster knows it, the client not."""
+    return flink_settings(environment).get_string(_CHECKPOINTS, "") or None
 
 
 def partition_keys(partitions: int) -> list[int]:

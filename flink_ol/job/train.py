@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from flink_ol.job import origin
 from flink_ol.job.problems import SpecError
 from flink_ol.job.spec import Spec
 from flink_ol.job.topics import ensure_topics
@@ -22,7 +23,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2
-    from flink_ol.job.topology import build  # starts a JVM: only for a valid specification
+    # starts a JVM: only for a valid specification
+    from flink_ol.job.topology import build, checkpoint_folder, flink_settings
 
-    build(spec).execute(spec.name)
+    environment = build(spec)
+    folder = checkpoint_folder(environment)
+    attached = flink_settings(environment).get_boolean("execution.attached", False)
+    client = environment.execute_async(spec.name)
+    local = None if folder is None else origin.local_path(folder)
+    if local is not None:
+        try:
+            origin.write(local / str(client.get_job_id()), origin.origin_of(spec))
+        except OSError as error:
+            # the job runs: what is lost is only a check before it is restored one day
+            print(f"warning: {origin.FILE} could not be written: {error}", file=sys.stderr)
+    if attached:
+        client.get_job_execution_result().result()
     return 0

@@ -21,8 +21,8 @@ from typer.testing import CliRunner
 from flink_ol.app.main import app
 
 _COMMANDS = [
-    *("init", "validate", "schema", "up", "status", "down", "run", "stop", "feed", "predict"),
-    *("watch", "snapshot", "show", "replay", "demo", "explain", "diff", "set"),
+    *("init", "validate", "schema", "up", "status", "down", "run", "stop", "rescale", "feed"),
+    *("predict", "watch", "snapshot", "show", "replay", "demo", "explain", "diff", "set"),
 ]
 
 

@@ -6,10 +6,8 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -17,48 +15,16 @@ import yaml
 
 from flink_ol.local.stack import Stack
 from tests.running_job import json_records
-
-_COMMAND = [sys.executable, "-m", "flink_ol.app"]
-
-
-class Shell:
-    """Calls `flink-ol` in a folder; what was fed and learned stays from call to call."""
-
-    def __init__(self, folder: Path, stack: Stack, name: str) -> None:
-        self.folder, self.stack = folder, stack
-        self.spec = folder / "job.yaml"
-        # the default address: it stands for the broker of the local stack, whatever its port
-        fields = {"name": name, "samples": {"partitions": 2}, "checkpoints": {"interval_ms": 1000}}
-        self.spec.write_text(yaml.safe_dump(fields))
-
-    def call(self, *arguments: str | Path, code: int = 0, given: bytes = b"") -> str:
-        """What the command said, whose exit code must be ``code``: to stdout, or else to stderr."""
-        ended = self.ended(*arguments, given=given)
-        said = ended.stderr.decode()
-        assert ended.returncode == code, said
-        assert "Traceback" not in said
-        return ended.stdout.decode() if code == 0 else said
-
-    def ended(
-        self, *arguments: str | Path, given: bytes = b""
-    ) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(
-            [*_COMMAND, *map(str, arguments)],
-            cwd=self.folder,
-            env=os.environ | {"FLINK_OL_FOLDER": str(self.stack.folder)},
-            input=given,
-            capture_output=True,
-            timeout=240,
-            check=False,
-        )
-
-    def json(self, *arguments: str | Path, given: bytes = b"") -> Any:
-        return json.loads(self.call(*arguments, "--json", given=given))
+from tests.shell import COMMAND, Shell
 
 
 @pytest.fixture
 def shell(stack: Stack, tmp_path: Path, job_name: str) -> Shell:
-    return Shell(tmp_path, stack, job_name)
+    # the default address: it stands for the broker of the local stack, whatever its port
+    fields = {"name": job_name, "samples": {"partitions": 2}, "checkpoints": {"interval_ms": 1000}}
+    path = tmp_path / "job.yaml"
+    path.write_text(yaml.safe_dump(fields))
+    return Shell(path, stack)
 
 
 def test_a_job_from_run_to_stop_and_on_from_its_savepoint(shell: Shell) -> None:
@@ -126,7 +92,7 @@ def test_run_refuses_more_workers_than_slots_and_paths_without_a_checkpoint(shel
 def test_up_refuses_a_second_time_and_down_leaves_nothing(tmp_path: Path) -> None:
     def call(*arguments: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            [*_COMMAND, *arguments, "--folder", str(tmp_path / "stack")],
+            [*COMMAND, *arguments, "--folder", str(tmp_path / "stack")],
             capture_output=True,
             check=False,
         )
@@ -153,7 +119,7 @@ def test_the_demo_leaves_nothing_when_it_is_broken_off(
     tmp_path: Path, seconds: float, by: signal.Signals
 ) -> None:
     demo = subprocess.Popen(
-        [*_COMMAND, "demo"],
+        [*COMMAND, "demo"],
         env=os.environ | {"TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
