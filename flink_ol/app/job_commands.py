@@ -37,6 +37,8 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Submit the job, detached, and return when it runs."""
+    from flink_ol.job.start_model import start_model  # with the kernels
+
     spec = load_spec(spec_path, folder)
     _warn(spec)
     cluster = flink(folder, rest_url)
@@ -50,6 +52,7 @@ def run(
     if start_from:
         restore = recovery_points.resolve(start_from, spec, folder, cluster)
         _tell_changes(recovery_points.check(restore, spec))
+    start_model(spec)  # refused here, it says so without Flink's words around it
     job_id = _started(spec_path, spec, folder, cluster, restore, timeout)
     page = f"{cluster.url}/#/job/{job_id}/overview"
     if as_json:

@@ -92,11 +92,16 @@ def run(
     from flink_ol.core.evaluation import metrics
     from flink_ol.core.learner import Learner
     from flink_ol.core.loop import Loop
+    from flink_ol.core.start import start_of
+    from flink_ol.job.start_model import start_model
     from flink_ol.wire.formats import sample_format
+    from flink_ol.wire.model_file import decode_snapshot
 
     learning = spec.learning
     decoder = sample_format(spec.samples.format, spec.samples.fields, learning)
-    learner = Learner(learning, spec.metrics.evaluation)
+    start = start_model(spec)
+    begun = None if start is None else start_of(decode_snapshot(start))
+    learner = Learner(learning, spec.metrics.evaluation, begun)
     loop = Loop(learner, spec.name, spec.hash, lambda: int(time.time() * 1000))
     offset = 0
     began = time.monotonic()

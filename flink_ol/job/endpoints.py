@@ -19,8 +19,6 @@ from flink_ol.job.spec import Spec
 from flink_ol.operators import states
 from flink_ol.wire.topics import Topics
 
-_TRANSACTION_TIMEOUT_MS = 15 * 60 * 1000  # the broker's default limit; Flink's own is refused
-
 
 class Endpoints:
     """Builds the sources and sinks of one job in one table environment."""
@@ -86,19 +84,22 @@ class Endpoints:
 
         What one subtask publishes is written by one, so that it stays in order.
         """
+        spec = self._spec
         keyed = stream.get_type() == states.keyed_bytes_type()
         options = {
             **self._kafka(),
             "topic": getattr(self._topics, topic.replace("-", "_")),
             "value.format": "raw",
             "sink.delivery-guarantee": "exactly-once" if exactly_once else "at-least-once",
-            "properties.transaction.timeout.ms": str(_TRANSACTION_TIMEOUT_MS),
+            # Flink's own, an hour, is refused by brokers that were not told to grant it
+            "properties.transaction.timeout.ms": str(spec.delivery.transaction_timeout_ms),
             "properties.max.request.size": str(16 << 20),
         }
         if topic != "predictions":
             options["sink.parallelism"] = "1"
         if exactly_once:
-            options["sink.transactional-id-prefix"] = f"{self._spec.name}.{topic}"
+            # the same in every life: a new one ends what the old one left open
+            options["sink.transactional-id-prefix"] = f"{spec.name}.{topic}"
         if keyed:
             options |= {
                 "key.format": "raw",

@@ -6,15 +6,24 @@ import dataclasses
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, create_model
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    create_model,
+    model_validator,
+)
 
 from flink_ol.core.evaluation import Evaluation
 from flink_ol.core.evaluation.settings import MOST_SLICES
-from flink_ol.core.fields import Section
+from flink_ol.core.fields import ConfigError, Section
 from flink_ol.core.training import Training
 from flink_ol.wire.formats import FORMATS
 
 _SERVERS = r"^\s*[^\s,]+:\d{1,5}\s*(,\s*[^\s,]+:\d{1,5}\s*)*$"
+Guarantee = Literal["at_least_once", "exactly_once"]
 Milliseconds = Annotated[int, Field(ge=1, le=86_400_000)]
 
 
@@ -105,6 +114,33 @@ def _with_mode(value: Any) -> Any:
 TrainingSection = Annotated[Training, BeforeValidator(_with_mode)]
 
 
+class StartFrom(Checked):
+    """A model that another job learned, for a new job to begin with; give file or topic."""
+
+    file: str | None = None
+    """A model file, as `flink-ol snapshot` writes them, read where the job is submitted."""
+    topic: str | None = None
+    """A topic of snapshots, NAME.snapshots, of which the newest is taken at submission."""
+    bootstrap_servers: Annotated[str, Field(pattern=_SERVERS)] | None = None
+    """Where the topic is; null: where the job's own are."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> StartFrom:
+        if (self.file is None) == (self.topic is None):
+            given = {k: v for k, v in (("file", self.file), ("topic", self.topic)) if v}
+            raise ConfigError("", given, "file or topic, one of them")
+        if self.file is not None and self.bootstrap_servers is not None:
+            raise ConfigError("bootstrap_servers", self.bootstrap_servers, "none beside file")
+        return self
+
+
+def without_start(value: Any) -> Any:
+    """The section of the model alone, which ``start_from`` stands in."""
+    if isinstance(value, dict):
+        return {key: item for key, item in value.items() if key != "start_from"}
+    return value
+
+
 class Weights(Checked):
     """What goes back to the trainers."""
 
@@ -138,6 +174,22 @@ class Metrics(Checked):
         """The part that the core knows."""
         slices = tuple(dict.fromkeys(self.slices))
         return Evaluation(window=self.window, half_life=self.half_life, slices=slices)
+
+
+class Delivery(Checked):
+    """How often a record of the job's output may come; the model itself counts every sample once.
+
+    Snapshots are exactly once always, weights and metrics at least once.
+    """
+
+    predictions: Guarantee = "at_least_once"
+    """exactly_once: answers are in transactions, and readers of committed records see them at the
+    next checkpoint."""
+    dead_letters: Guarantee = "at_least_once"
+    """The same for records that could not be learned from."""
+    transaction_timeout_ms: Annotated[int, Field(ge=10_000, le=3_600_000)] = 900_000
+    """After so long without the job the broker gives a transaction up, and what is in it is lost;
+    at most the broker's transaction.max.timeout.ms, 15 minutes unless it was changed."""
 
 
 class Checkpoints(Checked):

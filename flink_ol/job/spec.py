@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
+    AliasPath,
+    BeforeValidator,
     Field,
     ValidationError,
     field_validator,
@@ -37,12 +39,15 @@ from flink_ol.job.sections import (
     ByFormat,
     Checked,
     Checkpoints,
+    Delivery,
     Kafka,
     Metrics,
     Samples,
     Snapshots,
+    StartFrom,
     TrainingSection,
     Weights,
+    without_start,
 )
 from flink_ol.job.yaml_text import read_yaml
 from flink_ol.wire.errors import WireError
@@ -64,7 +69,11 @@ class Spec(Checked):
     """Binary: two labels, negative first. Multiclass: a number, or the labels."""
     loss: LossSection | None = None
     """What an error costs; null: by the task: logistic, softmax or squared."""
-    model: Model = LinearModel()
+    model: Annotated[Model, BeforeValidator(without_start)] = LinearModel()
+    start_from: Annotated[
+        StartFrom | None, Field(validation_alias=AliasPath("model", "start_from"))
+    ] = None
+    """What a new job begins with; null: nothing."""
     features: Features = Features()
     optimizer: Optimizer = Sgd()
     training: TrainingSection = Local()
@@ -73,6 +82,7 @@ class Spec(Checked):
     snapshots: Snapshots = Snapshots()
     metrics: Metrics = Metrics()
     checkpoints: Checkpoints = Checkpoints()
+    delivery: Delivery = Delivery()
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
     """Of everything random."""
 
@@ -87,6 +97,7 @@ class Spec(Checked):
     @model_validator(mode="after")
     def _check_beyond_one_key(self) -> Spec:
         client_arguments(self.kafka.bootstrap_servers, self.kafka.properties)
+        check_delivery(self.delivery.transaction_timeout_ms, self.checkpoints.interval_ms)
         check_classes(self.task, self.classes)
         check_loss(self.task, self.loss.name if self.loss else None)
         check_optimizer(self.optimizer.to_json(), self.model.to_json())
@@ -122,7 +133,15 @@ class Spec(Checked):
     @classmethod
     def json_schema(cls) -> dict[str, Any]:
         """The JSON schema of the file, with descriptions."""
-        return cls.model_json_schema()
+        schema = cls.model_json_schema()
+        start = schema["properties"].pop("start_from")
+        # it stands in the section of whatever family
+        model = schema["properties"]["model"]
+        for reference in model["discriminator"]["mapping"].values():
+            member = schema["$defs"][reference.rpartition("/")[2]]
+            member["properties"]["start_from"] = start
+        model["properties"] = {"start_from": start}
+        return schema
 
     @property
     def learning(self) -> Learning:
@@ -162,6 +181,12 @@ class Spec(Checked):
                 f"checkpoints.interval_ms {self.checkpoints.interval_ms}: readers see a snapshot "
                 "at the next checkpoint, so several will appear at once"
             )
+        if self.delivery.predictions == "exactly_once":
+            found.append(
+                "delivery.predictions is exactly_once: readers of committed records see an answer "
+                "at the next checkpoint, so requests wait for up to checkpoints.interval_ms "
+                f"{self.checkpoints.interval_ms} and a little more"
+            )
         if self.training.workers > self.samples.partitions:
             found.append(
                 f"training.workers is {self.training.workers}, above samples.partitions "
@@ -170,10 +195,24 @@ class Spec(Checked):
         return found
 
 
+def check_delivery(timeout_ms: int, interval_ms: int) -> None:
+    """ConfigError unless a transaction outlives the checkpoint that ends it, and a restart."""
+    least = 2 * interval_ms + _RESTART_MS
+    if timeout_ms < least:
+        allowed = (
+            f"at least {least}: a transaction is open from one checkpoint to the end of the next, "
+            f"and for a restart between them; checkpoints.interval_ms is {interval_ms}"
+        )
+        raise ConfigError("delivery.transaction_timeout_ms", timeout_ms, allowed)
+
+
+_RESTART_MS = 5_000
 _NAME_IN_WORDS = "letters, digits, '.', '_' and '-', at most 200, first a letter or a digit"
+_SERVERS_IN_WORDS = "HOST:PORT, several with commas between"
 _PATTERNS = {
     "name": _NAME_IN_WORDS,
-    "kafka.bootstrap_servers": "HOST:PORT, several with commas between",
+    "kafka.bootstrap_servers": _SERVERS_IN_WORDS,
+    "model.start_from.bootstrap_servers": _SERVERS_IN_WORDS,
 }
 
 
@@ -187,6 +226,16 @@ def _beyond_one_key(fields: Mapping[str, Any], wrong: Set[str]) -> list[Problem]
         except WireError as error:
             key, _, text = str(error).partition(": ")
             problems.append(Problem(key, text))
+    if not wrong & {"delivery", "checkpoints"}:
+        timeout_ms = fields.get("delivery", {}).get("transaction_timeout_ms")
+        interval_ms = fields.get("checkpoints", {}).get("interval_ms")
+        try:
+            check_delivery(
+                Delivery().transaction_timeout_ms if timeout_ms is None else timeout_ms,
+                Checkpoints().interval_ms if interval_ms is None else interval_ms,
+            )
+        except ConfigError as error:
+            problems.append(not_allowed(error.key, error.value, error.allowed))
     if not wrong & {"task", "classes"}:
         classes = fields.get("classes")
         try:

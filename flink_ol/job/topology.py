@@ -23,8 +23,11 @@ _CHECKPOINTS = "execution.checkpointing.dir"
 MAX_PARALLELISM = 128  # fixed for the life of a job: keys and state are laid out by it
 
 
-def build(spec: Spec) -> StreamExecutionEnvironment:
-    """The environment with the whole job in it, ready to execute."""
+def build(spec: Spec, start: bytes | None = None) -> StreamExecutionEnvironment:
+    """The environment with the whole job in it, ready to execute.
+
+    ``start``: the model file that ``model.start_from`` names, see job.start_model.
+    """
     environment = StreamExecutionEnvironment.get_execution_environment(configuration(spec))
     environment.set_parallelism(spec.training.workers)
     environment.set_max_parallelism(MAX_PARALLELISM)
@@ -42,7 +45,7 @@ def build(spec: Spec) -> StreamExecutionEnvironment:
         _keyed(batches, states.batch_type())
         .connect(endpoints.weights().broadcast(states.newest_frame()))
         .process(
-            TrainerFunction(*learning, *samples_format, spec.topics.samples),
+            TrainerFunction(*learning, *samples_format, spec.topics.samples, start),
             states.keyed(states.message_type()),
         )
         .name("trainer")
@@ -71,18 +74,22 @@ def build(spec: Spec) -> StreamExecutionEnvironment:
         endpoints.requests()
         .connect(log.broadcast(states.model_log()))
         .process(
-            ModelFunction(*learning, *samples_format, spec.name, spec.hash, spec.snapshots.keep),
+            ModelFunction(
+                *learning, *samples_format, spec.name, spec.hash, spec.snapshots.keep, start
+            ),
             states.bytes_type(),
         )
         .name("model")
         .set_buffer_timeout(states.AT_ONCE)
         .uid(states.MODEL_UID)
     )
-    endpoints.write(predictions, "predictions")
+    delivery = spec.delivery
+    endpoints.write(predictions, "predictions", delivery.predictions == "exactly_once")
     endpoints.write(predictions.get_side_output(states.weights()), "weights")
     endpoints.write(predictions.get_side_output(states.metrics()), "metrics")
     endpoints.write(predictions.get_side_output(states.snapshots()), "snapshots", exactly_once=True)
-    endpoints.write(updates.get_side_output(states.dead_letters()), "dead-letters")
+    dead_letters = updates.get_side_output(states.dead_letters())
+    endpoints.write(dead_letters, "dead-letters", delivery.dead_letters == "exactly_once")
     return environment
 
 

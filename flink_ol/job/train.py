@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from flink_ol.job import origin
 from flink_ol.job.problems import SpecError
 from flink_ol.job.spec import Spec
+from flink_ol.job.start_model import start_model
 from flink_ol.job.topics import ensure_topics
 
 
@@ -19,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     path = parser.parse_args(arguments).spec
     try:
         spec = Spec.load(path)
+        start = start_model(spec)
         ensure_topics(spec)
     except SpecError as error:
         print(error, file=sys.stderr)
@@ -26,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # starts a JVM: only for a valid specification
     from flink_ol.job.topology import build, checkpoint_folder, flink_settings
 
-    environment = build(spec)
+    environment = build(spec, start)
     folder = checkpoint_folder(environment)
     attached = flink_settings(environment).get_boolean("execution.attached", False)
     client = environment.execute_async(spec.name)

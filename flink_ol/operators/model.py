@@ -8,6 +8,7 @@ from typing import Any
 from pyflink.common import Row
 from pyflink.datastream import BroadcastProcessFunction, RuntimeContext
 
+from flink_ol.core.compatibility import misfits
 from flink_ol.core.config import Learning
 from flink_ol.core.evaluation import Evaluation, metrics
 from flink_ol.core.learner import Learner
@@ -22,10 +23,12 @@ from flink_ol.core.model import (
     PublishWeights,
     RequestArrived,
 )
+from flink_ol.core.start import start_of
 from flink_ol.operators import states
 from flink_ol.operators.model_log import ModelLog
 from flink_ol.operators.worker import stop_state_sampling
 from flink_ol.wire.entries import decode_entry
+from flink_ol.wire.errors import WireError
 from flink_ol.wire.formats import sample_format
 from flink_ol.wire.frames import encode_frame
 from flink_ol.wire.metrics import encode_metrics
@@ -46,25 +49,28 @@ class ModelFunction(BroadcastProcessFunction):
         job: str,
         spec_hash: str,
         snapshots_kept: int,
+        start: bytes | None = None,
     ) -> None:
+        """``start``: the model file that a new job begins with, already checked."""
         self._learning, self._evaluation = learning, evaluation
         self._format_name, self._fields = format_name, fields
         self._job, self._spec_hash = job, spec_hash
-        self._snapshots_kept = snapshots_kept
+        self._snapshots_kept, self._start = snapshots_kept, start
 
     def open(self, runtime_context: RuntimeContext) -> None:
         stop_state_sampling()
         self._decoder = sample_format(self._format_name, self._fields, self._learning)
         publishes = runtime_context.get_index_of_this_subtask() == 0
+        start = None if self._start is None else start_of(decode_snapshot(self._start))
         self._model = Model(
-            Learner(self._learning, self._evaluation),
+            Learner(self._learning, self._evaluation, start),
             self._job,
             self._spec_hash,
             publishes,
             self._snapshots_kept,
         )
         self._state: ModelState | None = None
-        self._log = ModelLog()
+        self._log = ModelLog(needs_base=start is not None)
         self._descriptor = states.model_log()
         self._weights, self._metrics = states.weights(), states.metrics()
         self._snapshots = states.snapshots()
@@ -107,9 +113,16 @@ class ModelFunction(BroadcastProcessFunction):
         """At the first element of this life: the model of the checkpoint, or version 0."""
         if self._state is None:
             base, entries = self._log.restore(ctx.get_broadcast_state(self._descriptor))
-            state = self._model.initial()
+            # a log without a base is of a job that began from nothing, whatever is asked for now
+            state = self._model.initial(from_nothing=bool(entries))
             if base is not None:
-                state = self._model.restored(decode_snapshot(base))
+                snapshot = decode_snapshot(base)
+                if found := misfits(snapshot, self._learning, in_flight=True):
+                    raise WireError(
+                        "the specification does not fit the model of the savepoint: "
+                        + "; ".join(found)
+                    )
+                state = self._model.restored(snapshot)
             for entry in entries:
                 self._model.handle(state, EntryArrived(decode_entry(entry)))
             self._state = state

@@ -7,7 +7,7 @@ byte is written about twice. Restoring folds the entries over the base.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 _BASE = 0  # entries stand under 1, 2, ...
@@ -17,12 +17,14 @@ _MOST_ENTRIES = 256  # bounds the time to restore
 class ModelLog:
     """Writes one replica's log into a broadcast map state ``int -> bytes``."""
 
-    def __init__(self) -> None:
+    def __init__(self, needs_base: bool = False) -> None:
+        """``needs_base``: entries alone are no model, since version 0 is not the usual one."""
+        self._needs_base = needs_base
         self._entries = 0
         self._bytes_since = 0
         self._bytes_base = 0
 
-    def restore(self, stored: Any) -> tuple[bytes | None, Iterator[bytes]]:
+    def restore(self, stored: Any) -> tuple[bytes | None, list[bytes]]:
         """The base, None where there is none, and the entries since, in order."""
         base = stored.get(_BASE)
         numbers = sorted(int(number) for number in stored.keys() if number != _BASE)  # noqa: SIM118
@@ -30,12 +32,14 @@ class ModelLog:
         entries = [stored.get(number) for number in numbers]
         self._bytes_base = len(base or b"")
         self._bytes_since = sum(map(len, entries))
-        return base, iter(entries)
+        return base, entries
 
     def append(self, stored: Any, entry: bytes, base: Callable[[], bytes]) -> None:
         """Store ``entry``; ``base()`` is the whole model with it, asked for when it is time."""
         self._bytes_since += len(entry)
-        if self._entries < _MOST_ENTRIES and self._bytes_since <= max(self._bytes_base, 1 << 16):
+        based = self._bytes_base > 0 or not self._needs_base
+        small = self._bytes_since <= max(self._bytes_base, 1 << 16)
+        if based and small and self._entries < _MOST_ENTRIES:
             self._entries += 1
             stored.put(self._entries, entry)
             return

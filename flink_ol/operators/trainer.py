@@ -17,6 +17,7 @@ from flink_ol.core.evaluation import Evaluation
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Worker
 from flink_ol.core.samples import Rejection
+from flink_ol.core.start import start_of
 from flink_ol.core.trainer import (
     BatchArrived,
     DeadLetter,
@@ -36,6 +37,7 @@ from flink_ol.wire.dead_letters import encode_dead_letter
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.formats import SampleFormat, sample_format
 from flink_ol.wire.frames import decode_frame, peek_frame
+from flink_ol.wire.model_file import decode_snapshot
 from flink_ol.wire.operator_state import decode_progress, encode_progress
 from flink_ol.wire.parts import Assembler
 from flink_ol.wire.updates import decode_update, encode_hello, encode_update
@@ -57,17 +59,22 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         format_name: str,
         fields: Any,
         topic: str,
+        start: bytes | None = None,
     ) -> None:
-        """``fields``: the format's settings; ``topic``: of the samples, for dead letters."""
+        """``fields``: the format's settings; ``topic``: of the samples, for dead letters.
+
+        ``start``: the model file that a new job begins with, already checked.
+        """
         self._learning, self._evaluation = learning, evaluation
         self._format_name, self._fields = format_name, fields
-        self._topic = topic
+        self._topic, self._start = topic, start
 
     def open(self, runtime_context: RuntimeContext) -> None:
         stop_state_sampling()
         self._decoder: SampleFormat = sample_format(self._format_name, self._fields, self._learning)
         worker = Worker(runtime_context.get_index_of_this_subtask(), secrets.randbits(63))
-        self._trainer = Trainer(Learner(self._learning, self._evaluation))
+        start = None if self._start is None else start_of(decode_snapshot(self._start))
+        self._trainer = Trainer(Learner(self._learning, self._evaluation, start))
         self._state = self._trainer.initial(worker)
         self._assembler = Assembler()
         self._frame_restored = False

@@ -113,7 +113,9 @@ def test_arrays_of_another_shape_and_numbers_that_are_not_finite_are_named() -> 
     arrays["weights"] = arrays["weights"][:-1]
     arrays["intercept"] = np.full_like(arrays["intercept"], np.nan)
     del arrays["steps"]
-    broken = snapshot._replace(frame=snapshot.frame._replace(arrays={**arrays, "novel": arrays}))
+    broken = snapshot._replace(
+        frame=snapshot.frame._replace(arrays={**arrays, "novel": np.zeros(2)})
+    )
     found = " ".join(misfits(broken, learning))
     for said in ("array weights is float64 of shape", "array steps is missing", "not finite"):
         assert said in found

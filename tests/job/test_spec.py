@@ -216,6 +216,31 @@ MISTAKES = [
         "{name: a, kafka: {properties: {sasl.jaas.config: [hunter2]}}}",
         ["kafka.properties.sasl.jaas.config: the value is not allowed; give a text or"],
     ),
+    (
+        "{name: a, model: {family: fm, start_from: {fil: x}}}",
+        ["model.start_from.fil: there is no such key; did you mean file?"],
+    ),
+    (
+        "{name: a, model: {family: fm, start_from: {}}}",
+        ["model.start_from: {} is not allowed; give file or topic, one of them"],
+    ),
+    (
+        "{name: a, model: {family: fm, start_from: {topic: b, bootstrap_servers: c}}}",
+        ["model.start_from.bootstrap_servers: 'c' is not allowed; give HOST:PORT"],
+    ),
+    ("{name: a, start_from: {file: x}}", ["start_from: there is no such key; there are name"]),
+    (
+        "{name: a, delivery: {dead_letters: twice}}",
+        ["delivery.dead_letters: 'twice' is not allowed; give one of at_least_once, exactly_once"],
+    ),
+    (
+        "{name: a, delivery: {transaction_timeout_ms: 12000}}",
+        ["delivery.transaction_timeout_ms: 12000 is not allowed; give at least 15000"],
+    ),
+    (
+        "{name: a, checkpoints: {interval_ms: 600000}}",
+        ["delivery.transaction_timeout_ms: 900000 is not allowed; give at least 1205000"],
+    ),
     ("{name: a, seed: '${UNSET_HERE}', task: b}", ["seed: the environment variable", "task: 'b'"]),
 ]
 
@@ -298,16 +323,37 @@ def test_secrets_do_not_show() -> None:
 
 def test_what_may_surprise_is_a_warning() -> None:
     assert Spec.parse("{name: a, snapshots: {interval_ms: 5000}}").warnings == []
+    (waits,) = Spec.parse(
+        "{name: a, snapshots: {interval_ms: 5000}, delivery: {predictions: exactly_once}}"
+    ).warnings
+    assert "readers of committed records see an answer at the next checkpoint" in waits
     early, idle = Spec.parse("{name: a, training: {workers: 5}}").warnings
     assert "snapshots.interval_ms is 1000, below checkpoints.interval_ms 5000" in early
     assert "training.workers is 5, above samples.partitions 4" in idle
+
+
+def test_what_a_job_begins_with_stands_with_the_model_and_is_none_of_its_settings() -> None:
+    spec = Spec.parse("{name: a, model: {family: fm, factors: 3, start_from: {file: m.model}}}")
+    assert spec.start_from is not None
+    assert spec.start_from.file == "m.model"
+    assert "start_from" not in spec.learning.to_json()["model"]
+    assert Spec.json_schema()["$defs"]["FmModel"]["properties"]["start_from"]["description"]
 
 
 def test_the_schema_describes_every_key() -> None:
     schema = Spec.json_schema()
     json.dumps(schema)
     modes = ("Local", "Sync", "Bounded", "Async", "Exact")
-    own = ("Kafka", "JsonSamples", "Weights", "Snapshots", "Metrics", "Checkpoints", *modes)
+    own = (
+        "Kafka",
+        "JsonSamples",
+        "Weights",
+        "Snapshots",
+        "Metrics",
+        "Checkpoints",
+        "Delivery",
+        *modes,
+    )
     for node in (schema, *(schema["$defs"][name] for name in own)):
         for key, value in node["properties"].items():
             named = schema["$defs"].get(value.get("$ref", "").rpartition("/")[2], {})
