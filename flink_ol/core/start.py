@@ -13,6 +13,7 @@ import numpy as np
 
 from flink_ol.core.messages import Snapshot
 from flink_ol.core.state import ArraySpec, State
+from flink_ol.core.waiting import Counts, Waiting
 
 
 class Start(NamedTuple):
@@ -21,16 +22,18 @@ class Start(NamedTuple):
     keys: np.ndarray  # (features,) int64
     arrays: Mapping[str, np.ndarray]  # per feature: (features, *shape); fixed: shape
     names: Mapping[int, str]  # feature key -> name
+    waiting: Counts | None = None  # features that have no weights yet
 
     def state(self, specs: tuple[ArraySpec, ...]) -> State:
         """A new state with these arrays."""
         state = State(specs, self.keys)
         for name, array in self.arrays.items():
             state.rows(name)[...] = array
+        state.waiting = Waiting(self.waiting)
         return state
 
 
 def start_of(snapshot: Snapshot) -> Start:
     """What a job takes over of ``snapshot``; core.compatibility.misfits says whether it can."""
     frame = snapshot.frame
-    return Start(frame.keys, dict(frame.arrays), dict(snapshot.names))
+    return Start(frame.keys, dict(frame.arrays), dict(snapshot.names), frame.waiting)
