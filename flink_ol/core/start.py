@@ -13,7 +13,7 @@ import numpy as np
 
 from flink_ol.core.messages import Snapshot
 from flink_ol.core.state import ArraySpec, State
-from flink_ol.core.waiting import Counts, Waiting
+from flink_ol.core.unadmitted import Counts, Waiting
 
 
 class Start(NamedTuple):

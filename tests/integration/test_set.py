@@ -14,9 +14,9 @@ from flink_ol.core.learner import Learner
 from flink_ol.job.spec import Spec
 from flink_ol.local.stack import Stack
 from flink_ol.wire.formats import sample_format
-from tests.integration.test_cli import Shell
 from tests.plain_loop import assert_same_model
 from tests.running_job import json_records
+from tests.shell import Shell
 
 SET = {"optimizer.learning_rate": 0.002, "model.l2": 0.01}
 FIRST, SECOND, THIRD = 3_000, 6_000, 8_000  # samples until the command, the restart, the end
@@ -24,11 +24,10 @@ FIRST, SECOND, THIRD = 3_000, 6_000, 8_000  # samples until the command, the res
 
 @pytest.fixture
 def shell(stack: Stack, tmp_path: Path, job_name: str) -> Shell:
-    shell = Shell(tmp_path, stack, job_name)
-    fields = yaml.safe_load(shell.spec.read_text())
-    fields |= {"samples": {"partitions": 1}, "training": {"workers": 1}}
-    shell.spec.write_text(yaml.safe_dump(fields))
-    return shell
+    path = tmp_path / "job.yaml"
+    fields = {"name": job_name, "samples": {"partitions": 1}, "training": {"workers": 1}}
+    path.write_text(yaml.safe_dump({**fields, "checkpoints": {"interval_ms": 1000}}))
+    return Shell(path, stack)
 
 
 def test_what_is_set_counts_from_then_on_through_a_restart(shell: Shell) -> None:
