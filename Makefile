@@ -9,10 +9,10 @@ STAMPS := $(VENV)/stamps
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SOURCES := flink_ol tests $(wildcard jobs benchmarks)
 
-.PHONY: help setup demo test test-all lint format bench lock lock-jars clean
+.PHONY: help setup demo test test-all lint format bench bench-budget lock lock-jars clean
 
 help:  ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMPS)/project $(STAMPS)/stack  ## prepare .venv, the jars and Java (needs the network once)
 
@@ -61,8 +61,11 @@ format: $(STAMPS)/project  ## let ruff format and sort
 	@$(BIN)/ruff check --fix $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
 
-bench: setup  ## throughput and latency on this machine
-	@$(BIN)/python -m benchmarks
+bench: setup  ## everybody against everybody on this machine (hours; goes on where it stopped)
+	@$(BIN)/python -m benchmarks suite --page
+
+bench-budget: setup  ## what each stage of the job costs a sample
+	@$(BIN)/python -m benchmarks budget
 
 lock: $(STAMPS)/dependencies  ## resolve the dependencies anew (needs the network)
 	@$(BIN)/uv pip compile -q requirements-build.in --python-version 3.11 --generate-hashes \

@@ -1,26 +1,103 @@
-"""``python -m benchmarks``: all figures; ``python -m benchmarks throughput --help``: one."""
+"""``python -m benchmarks suite``, and the other figures; ``--help`` after each command."""
 
 from __future__ import annotations
 
-import os
-import platform
+from pathlib import Path
 from typing import Annotated
 
 import orjson
 import typer
 
-from benchmarks import latency, throughput
+from benchmarks import budget, guard, latency, report, suite, throughput
+from benchmarks.contestants import NAMES, Limits
+from benchmarks.environments import ROOT
+from benchmarks.workloads import WORKLOADS
 
-app = typer.Typer(add_completion=False, no_args_is_help=False)
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+_RESULTS = ROOT / "benchmarks" / "results"
+_PAGE = ROOT / "benchmarks" / "README.md"
+
+Out = Annotated[Path, typer.Option(help="folder of runs, tables and plots")]
 
 
-@app.callback(invoke_without_command=True)
-def everything(context: typer.Context) -> None:
-    """All figures with their defaults, one JSON line each."""
-    if context.invoked_subcommand is None:
-        _print({"machine": platform.platform(), "cores": os.cpu_count(), "load": os.getloadavg()})
-        throughput_command(10_000_000, 2, 200, 100)
-        latency_command(2_000, 20, 2, 100, 50)
+@app.command("suite")
+def suite_command(
+    workloads: Annotated[
+        str, typer.Option(help="with commas; NAME is all its formats, NAME:FORMAT is one")
+    ] = ",".join(WORKLOADS),
+    contestants: Annotated[
+        str, typer.Option(help="with commas; also ours-WORKERS-MODE")
+    ] = ",".join(NAMES),
+    rounds: Annotated[int, typer.Option(help="of all contestants")] = 5,
+    samples: Annotated[int, typer.Option(help="in the topic, at most")] = 10_000_000,
+    warm_up: Annotated[float, typer.Option(help="seconds that are not counted, on Flink")] = 20.0,
+    seconds: Annotated[float, typer.Option(help="seconds that are counted")] = 15.0,
+    timeout: Annotated[float, typer.Option(help="seconds after which a run has failed")] = 120.0,
+    minutes: Annotated[float, typer.Option(help="after these no run is begun")] = 600.0,
+    smoke: Annotated[bool, typer.Option(help="mark the figures as no figures")] = False,
+    page: Annotated[bool, typer.Option(help="write the tables into benchmarks/README.md")] = False,
+    out: Out = _RESULTS,
+) -> None:
+    """Rounds of all contestants; what is in the folder already is not run again."""
+    names = tuple(contestants.split(","))
+    for name in names:
+        if name not in NAMES and not name.startswith("ours-"):
+            raise typer.BadParameter(f"{name!r}; there are {', '.join(NAMES)}")
+    plan = suite.Plan(
+        contests=contests(workloads),
+        contestants=names,
+        rounds=rounds,
+        samples=samples,
+        limits=Limits(warm_up, seconds, timeout),
+        minutes=minutes,
+        smoke=smoke,
+    )
+    suite.run(plan, out, typer.echo)
+    typer.echo(report.write(out, _PAGE if page else None))
+
+
+@app.command("report")
+def report_command(
+    page: Annotated[bool, typer.Option(help="write the tables into benchmarks/README.md")] = False,
+    out: Out = _RESULTS,
+) -> None:
+    """Tables and plots of the runs there are."""
+    typer.echo(report.write(out, _PAGE if page else None))
+
+
+@app.command("guard")
+def guard_command(
+    samples: Annotated[int, typer.Option(help="in the topic")] = 3_000_000,
+    warm_up: Annotated[float, typer.Option(help="seconds that are not counted")] = 15.0,
+    seconds: Annotated[float, typer.Option(help="seconds that are counted")] = 10.0,
+    least: Annotated[float, typer.Option(help="ours must be so many times as fast")] = 5.0,
+) -> None:
+    """Warn if our job is not clearly faster than the obvious PyFlink job in the same run."""
+    _print(guard.compare(samples, Limits(warm_up, seconds), least))
+
+
+@app.command("budget")
+def budget_command(
+    workload: Annotated[str, typer.Option(help="NAME:FORMAT")] = "dense:json",
+    samples: Annotated[int, typer.Option(help="in the topic")] = 10_000_000,
+    workers: Annotated[int, typer.Option(help="training.workers")] = 2,
+    window_ms: Annotated[int, typer.Option(help="training.batch_window_ms")] = 200,
+    weights_ms: Annotated[int, typer.Option(help="weights.interval_ms")] = 100,
+    batch: Annotated[int, typer.Option(help="samples in an update, alone")] = 10_000,
+    warm_up: Annotated[float, typer.Option(help="seconds that are not counted")] = 20.0,
+    seconds: Annotated[float, typer.Option(help="seconds that are counted")] = 10.0,
+    smoke: Annotated[bool, typer.Option(help="mark the figures as no figures")] = False,
+    out: Out = _RESULTS,
+) -> None:
+    """What each stage costs a sample: alone, in the running job, and at least."""
+    (contest,) = contests(workload)
+    limits = Limits(warm_up, seconds)
+    typer.echo(
+        budget.measure(
+            budget.Plan(*contest, samples, workers, window_ms, weights_ms, batch, limits, smoke),
+            out,
+        )
+    )
 
 
 @app.command("throughput")
@@ -30,7 +107,7 @@ def throughput_command(
     window_ms: Annotated[int, typer.Option(help="training.batch_window_ms")] = 200,
     weights_ms: Annotated[int, typer.Option(help="weights.interval_ms")] = 100,
 ) -> None:
-    """Samples per second from a filled topic."""
+    """Samples per second of our job alone, with a broker of its own."""
     _print(
         {"benchmark": "throughput", **throughput.measure(samples, workers, window_ms, weights_ms)}
     )
@@ -47,6 +124,20 @@ def latency_command(
     """Time from a request to its prediction."""
     figures = latency.measure(rate, seconds, workers, window_ms, weights_ms)
     _print({"benchmark": "latency", **figures})
+
+
+def contests(text: str) -> tuple[tuple[str, str], ...]:
+    """The workloads and formats that ``text`` names."""
+    found: list[tuple[str, str]] = []
+    for each in text.split(","):
+        name, _, encoding = each.partition(":")
+        if name not in WORKLOADS:
+            raise typer.BadParameter(f"{name!r}; there are {', '.join(WORKLOADS)}")
+        formats = WORKLOADS[name].formats
+        if encoding and encoding not in formats:
+            raise typer.BadParameter(f"{each!r}; {name} is written as {', '.join(formats)}")
+        found += [(name, encoding)] if encoding else [(name, each_one) for each_one in formats]
+    return tuple(dict.fromkeys(found))
 
 
 def _print(figures: dict[str, object]) -> None:

@@ -28,13 +28,19 @@ class Streamed(NamedTuple):
     spec: Spec
     connection: Connection
 
-    def submit(self) -> None:
-        self.stack.submit(["-py", ENTRY, self.path])
+    def submit(self) -> str:
+        """Starts the job; its id in Flink."""
+        return self.stack.submit(["-py", ENTRY, self.path])
 
-    def metrics(self) -> Iterator[dict[str, Any]]:
-        """The job's metrics messages as they come."""
+    def flink_processes(self) -> dict[str, list[psutil.Process]]:
+        """Flink's JVMs; the Python workers are their children."""
+        members = self.stack.status().members
+        return {"java": [psutil.Process(each.pid) for each in members if each.name != "broker"]}
+
+    def metrics(self, silent_s: float | None = None) -> Iterator[dict[str, Any]]:
+        """The job's metrics messages as they come; ends after ``silent_s`` without one."""
         with MetricsReader(self.connection) as reader:
-            yield from reader.follow()
+            yield from reader.follow(silent_s)
 
     def cpu_seconds(self) -> dict[str, float]:
         """CPU time so far by kind of process: flink (both JVMs), python, kafka."""
@@ -49,12 +55,15 @@ class Streamed(NamedTuple):
 
 
 @contextmanager
-def streamed(name: str, **sections: Any) -> Iterator[Streamed]:
-    """A stack with the job's topics made; the job is not submitted yet."""
+def streamed(name: str, servers: str | None = None, **sections: Any) -> Iterator[Streamed]:
+    """A stack with the job's topics made; the job is not submitted yet.
+
+    ``servers``: a broker that is there already; None: the stack has its own.
+    """
     with tempfile.TemporaryDirectory(prefix="flink-ol-bench-") as folder:
         stack = Stack(Path(folder) / "stack")
         try:
-            status = stack.up(slots=2)
+            status = stack.up(slots=2, bootstrap_servers=servers)
             fields = {
                 "name": name,
                 "kafka": {"bootstrap_servers": status.bootstrap_servers},

@@ -10,7 +10,7 @@ import json
 import sys
 from importlib.metadata import version
 
-from vowpalwabbit import Workspace  # type: ignore[import-not-found]
+from vowpalwabbit import Workspace
 
 
 def main() -> None:

@@ -1,25 +1,95 @@
-"""Seeded streams that every run and every contestant gets byte by byte the same."""
+"""The workloads: what is streamed, as which bytes, and how ours is told to learn from it."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from benchmarks import encodings, streams
+from benchmarks.streams import Block
+
+ENCODINGS: dict[str, Callable[[Block], list[bytes]]] = {
+    "json": encodings.json_records,
+    "vw": encodings.vw_records,
+}
 
 
-def dense_json(count: int, seed: int = 1) -> list[bytes]:
+class Workload(NamedTuple):
+    """A stream and what there is to know about it."""
+
+    blocks: Callable[[], Iterator[Block]]
+    formats: tuple[str, ...]
+    distinct: int  # so many different samples, again and again: memory is for the contestants
+    most: int  # samples in a topic: what a minute of the fastest needs, on a disk of a few GB
+    spec: Mapping[str, Any]  # sections of our specification
+    classes: int = 2
+    kind: str = "numbers"  # or "sparse", "mixed", "image": how peers prepare it
+
+
+_SGD = {"optimizer": {"name": "sgd", "learning_rate": 0.005}}
+WORKLOADS: dict[str, Workload] = {
+    "dense": Workload(streams.dense, ("json", "vw"), 2_000_000, 10_000_000, _SGD),
+    "flights": Workload(
+        streams.flights,
+        ("json", "vw"),
+        327_346,
+        3_000_000,
+        {"optimizer": {"name": "sgd", "learning_rate": 0.02, "intercept_learning_rate": 0.01}},
+        kind="mixed",
+    ),
+    "a9a-like": Workload(
+        streams.a9a_like,
+        ("json", "vw"),
+        1_000_000,
+        6_000_000,
+        {"optimizer": {"name": "sgd", "learning_rate": 0.02}, "features": {"scale": "none"}},
+        kind="sparse",
+    ),
+    "hashed": Workload(
+        streams.hashed,
+        ("json", "vw"),
+        300_000,
+        1_500_000,
+        {
+            "optimizer": {"name": "sgd", "learning_rate": 0.02},
+            "features": {"scale": "none", "hash_bits": streams.HASHED_BITS},
+        },
+        kind="sparse",
+    ),
+    "images": Workload(
+        streams.images,
+        ("json",),
+        4_000,
+        40_000,
+        {
+            "task": "multiclass",
+            "classes": streams.IMAGE_CLASSES,
+            "model": {"family": "mlp", "hidden": [128], "batch_size": 32},
+            "optimizer": {"name": "adam", "learning_rate": 0.001},
+        },
+        classes=streams.IMAGE_CLASSES,
+        kind="image",
+    ),
+}
+
+
+def records(name: str, encoding: str, count: int) -> list[bytes]:
+    """The first ``count`` different records of a workload, all of them if there are fewer."""
+    workload = WORKLOADS[name]
+    wanted = min(count, workload.distinct)
+    found: list[bytes] = []
+    for block in workload.blocks():
+        found += ENCODINGS[encoding](block.first(wanted - len(found)))
+        if len(found) >= wanted:
+            break
+    return found
+
+
+def dense_json(count: int) -> list[bytes]:
     """``count`` binary samples of 8 numbers with a rule that drifts, about 130 bytes each."""
-    rng = np.random.default_rng(seed)
-    records: list[bytes] = []
-    for start in range(0, count, 100_000):
-        size = min(100_000, count - start)
-        x = rng.normal(size=(size, 8)).round(4)
-        angle = (start + np.arange(size)) / 1_000_000
-        rule = np.stack([np.cos(angle + j) for j in range(8)], axis=1)
-        labels = ((x * rule).sum(axis=1) + rng.normal(size=size) > 0).astype(int).tolist()
-        records += [
-            (
-                f'{{"x":{{"a":{a},"b":{b},"c":{c},"d":{d},"e":{e},"f":{f},"g":{g},"h":{h}}},'
-                f'"y":{y}}}'
-            ).encode()
-            for (a, b, c, d, e, f, g, h), y in zip(x.tolist(), labels, strict=True)
-        ]
-    return records
+    found: list[bytes] = []
+    for block in streams.dense():
+        found += encodings.json_records(block.first(count - len(found)))
+        if len(found) >= count:
+            break
+    return found

@@ -12,7 +12,7 @@ import sys
 from importlib.metadata import version
 from typing import Any
 
-from river import (  # type: ignore[import-not-found]
+from river import (
     compose,
     linear_model,
     metrics,
