@@ -1,0 +1,233 @@
+"""Random schedules of faults over the job's own operators, against what was produced.
+
+The failing schedule is printed as a list of events: names and arguments of JobInMemory's methods.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flink_ol.core.config import AdaGrad, Features, FmModel, Ftrl, Learning, LinearModel, Sgd
+from flink_ol.core.learner import Learner
+from flink_ol.core.ledger import Account, Tally
+from flink_ol.operators import model, model_log, sequencer, trainer
+from flink_ol.wire.formats import sample_format
+from flink_ol.wire.parts import split
+from tests.operators.job_in_memory import JSON_FIELDS, REPLICAS, JobInMemory
+
+Event = tuple[Any, ...]
+Records = dict[int, list[tuple[int, bytes | None]]]
+
+LEARNINGS = {
+    "sgd": Learning(
+        task="binary",
+        model=LinearModel(),
+        features=Features(scale="standard"),
+        optimizer=Sgd(learning_rate=0.05),
+    ),
+    "ftrl": Learning(
+        task="binary",
+        model=LinearModel(),
+        features=Features(scale="none", hash_bits=12),
+        optimizer=Ftrl(alpha=0.1),
+    ),
+    "fm": Learning(
+        task="binary",
+        model=FmModel(factors=2),
+        features=Features(scale="standard"),
+        optimizer=AdaGrad(learning_rate=0.05),
+    ),
+}
+POISON = (b"no json", None, b'{"x": {"a": 1}}', b'{"x": 3, "y": 1}', b'{"x": {"a": 1}, "y": "?"}')
+PARTITIONS = 3
+
+worker, few = st.integers(0, 3), st.integers(1, 6)
+window = st.tuples(st.just("batch"), st.integers(0, PARTITIONS - 1), st.integers(1, 8))
+onward = st.one_of(
+    st.tuples(st.just("deliver"), worker, few),
+    st.tuples(st.just("fold"), st.integers(0, REPLICAS - 1), few),
+    st.tuples(st.just("feed_back"), worker, few),
+    st.tuples(st.just("tick"), st.integers(1, 60)),
+)
+crashes = st.one_of(
+    st.tuples(st.just("crash"), st.integers(0, 4)),
+    st.tuples(st.just("rescale"), st.integers(1, 4)),
+)
+faults = st.one_of(
+    st.tuples(st.just("lose"), worker, few),
+    st.tuples(st.just("show_again"), worker, st.integers(0, 99), few),
+    st.tuples(st.just("damage"), worker, st.integers(0, 9_999)),
+    st.tuples(st.just("ghost"), few),
+    st.tuples(st.just("command")),
+    st.tuples(st.just("failed_checkpoint")),
+    crashes,
+)
+calm = st.one_of(window, window, onward, onward, st.tuples(st.just("checkpoint")))
+schedules = st.lists(st.one_of(calm, calm, faults), min_size=5, max_size=50)
+
+
+class Clock:
+    """Stands for the module ``time`` in the sequencer's function."""
+
+    def __init__(self) -> None:
+        self.job: JobInMemory | None = None
+
+    def time_ns(self) -> int:
+        return 0 if self.job is None else self.job.now_ms * 1_000_000
+
+
+CLOCK = Clock()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_and_timed() -> Iterator[None]:
+    """Logs and frames are cut after little, so that short schedules meet it; time is an input."""
+    lives = itertools.count(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(model, "split", partial(split, part_bytes=900))
+        patch.setattr(model_log, "_MOST_ENTRIES", 3)
+        patch.setattr(sequencer, "time", CLOCK)
+        patch.setattr(trainer, "secrets", SimpleNamespace(randbits=lambda bits: next(lives)))
+        # the real one would keep the garbage of thousands of lives
+        calm_gc = SimpleNamespace(freeze=lambda: None, set_threshold=lambda *_: None)
+        patch.setattr(trainer, "gc", calm_gc)
+        yield
+
+
+def produced(seed: int, partitions: int, each: int = 40) -> tuple[Records, Records]:
+    """Records by partition, with gaps between offsets; and those that must become dead letters."""
+    records: Records = {}
+    poison: Records = {}
+    for partition in range(partitions):
+        rng = np.random.default_rng((seed, partition))
+        records[partition], poison[partition] = [], []
+        offset = 0
+        for _ in range(each):
+            offset += 1 + int(rng.random() < 0.1)
+            if rng.random() < 0.1:
+                payload = POISON[rng.integers(len(POISON))]
+                poison[partition].append((offset, payload))
+            else:
+                x: dict[str, Any] = {
+                    f"f{j}": rng.normal(5, 2) for j in range(6) if rng.random() < 0.5
+                }
+                x["colour"] = str(rng.choice(["red", "green", "blue"]))
+                payload = orjson.dumps({"x": x, "y": int(rng.integers(2))})
+            records[partition].append((offset, payload))
+    return records, poison
+
+
+def run(learning: Learning, schedule: list[Event], records: Records) -> JobInMemory:
+    """The job after the schedule and after everything has settled."""
+    job = JobInMemory(learning, 2 if len(records) > 1 else 1, records)
+    CLOCK.job = job
+    for name, *arguments in schedule:
+        if name == "batch":
+            arguments[0] %= len(records)
+        if name in ("crash", "rescale") and len(records) == 1:
+            arguments = [1]
+        getattr(job, name)(*arguments)
+        job.validate()
+    job.settle()
+    job.validate()
+    return job
+
+
+def tally(records: list[tuple[int, bytes | None]]) -> Tally:
+    return Tally.of(np.array([offset for offset, _ in records], np.int64))
+
+
+def check_counts(learning: Learning, schedule: list[Event], seed: int) -> None:
+    """Ledger, dead letters, versions and replicas of a job with several partitions."""
+    records, poison = produced(seed, PARTITIONS)
+    job = run(learning, schedule, records)
+    first, *others = [replica.function._state for replica in job.model]
+    assert first.ledger == {
+        p: Account(
+            tally([record for record in records[p] if record not in poison[p]]), tally(poison[p])
+        )
+        for p in records
+    }
+    assert job.dead_letters == {(p, offset) for p, all_of in poison.items() for offset, _ in all_of}
+    for other in others:
+        assert (other.version, other.ledger, other.names) == (
+            first.version,
+            first.ledger,
+            first.names,
+        )
+        for spec in first.arrays.specs:
+            assert first.arrays.rows(spec.name).tobytes() == other.arrays.rows(spec.name).tobytes()
+    seen = [snapshot.frame.version for snapshot in job.snapshots()]
+    assert seen
+    assert all(one < other for one, other in itertools.pairwise(seen))
+    for trained in job.trainers:
+        state = trained.function._state
+        if state.greeted:
+            assert not state.pending
+            for spec in state.replica.specs:
+                held = state.replica.rows(spec.name)
+                assert held.tobytes() == first.arrays.rows(spec.name).tobytes()
+
+
+def check_plain_loop(learning: Learning, schedule: list[Event], seed: int) -> None:
+    """One partition with one worker comes to the plain loop's model."""
+    records, _ = produced(seed, 1)
+    job = run(learning, schedule, records)
+    learner = Learner(learning)
+    decoder = sample_format("json", JSON_FIELDS, learning)
+    offsets, payloads = zip(*records[0], strict=True)
+    samples, _ = decoder.decode(payloads, np.array(offsets, np.int64))
+    plain = learner.initial()
+    samples = learner.filled(plain, samples)
+    learner.mark(plain, samples)
+    sums = learner.learn(plain, samples, float("nan"), 1.0)
+    state = job.model[0].function._state
+    close: Callable[..., None] = partial(np.testing.assert_allclose, rtol=1e-9, atol=1e-12)
+    slots = plain.vocabulary.find(state.arrays.vocabulary.keys.copy())
+    assert len(slots) == plain.vocabulary.size
+    assert slots.min() >= 0
+    for spec in plain.specs:
+        theirs = plain.rows(spec.name)
+        close(
+            state.arrays.rows(spec.name),
+            theirs[slots] if spec.per_feature else theirs,
+            err_msg=spec.name,
+        )
+    for name, value in sums.items():
+        close(state.sums[name], value, err_msg=name)
+
+
+CHECKS = pytest.mark.parametrize("check", [check_counts, check_plain_loop])
+MODELS = pytest.mark.parametrize("name", LEARNINGS)
+Check = Callable[[Learning, list[Event], int], None]
+
+
+@CHECKS
+@MODELS
+@settings(max_examples=60)
+@given(schedules, st.integers(0, 99))
+def test_whatever_fails_every_sample_counts_once(
+    check: Check, name: str, schedule: list[Event], seed: int
+) -> None:
+    check(LEARNINGS[name], schedule, seed)
+
+
+@pytest.mark.battery
+@CHECKS
+@MODELS
+@settings(max_examples=1_000)
+@given(schedules, st.integers(0, 9_999))
+def test_every_sample_counts_once_in_thousands_of_schedules(
+    check: Check, name: str, schedule: list[Event], seed: int
+) -> None:
+    check(LEARNINGS[name], schedule, seed)
