@@ -83,7 +83,9 @@ class JobInMemory:
             )
             for i in range(workers)
         ]
-        self.sequencer = Subtask(SequencerFunction(INTERVALS_MS, True), 0, kept.sequencer)
+        self.sequencer = Subtask(
+            SequencerFunction(self._learning, INTERVALS_MS, True), 0, kept.sequencer
+        )
         self.model = [
             Subtask(ModelFunction(*both, "json", JSON_FIELDS, "job", "hash", 3), i, state)
             for i, state in enumerate(kept.model)
@@ -111,6 +113,16 @@ class JobInMemory:
             else:
                 letter = decode_dead_letter(emitted[1])
                 self.dead_letters.add((letter.partition, letter.offset))
+
+    def turn(self, size: int) -> None:
+        """A window of every partition goes the whole way round, but for the second replica."""
+        for partition in self.records:
+            self.batch(partition, size)
+        for worker, channel in enumerate(self.channels):
+            self.deliver(worker, len(channel))
+        self.fold(0, len(self.log_channels[0]))
+        for worker in range(len(self.trainers)):
+            self.feed_back(worker, len(self.weights) - self.weights_read[worker])
 
     def deliver(self, worker: int, messages: int) -> None:
         """The sequencer takes the next messages of the worker's channel."""

@@ -72,8 +72,9 @@ faults = st.one_of(
     st.tuples(st.just("failed_checkpoint")),
     crashes,
 )
-calm = st.one_of(window, window, onward, onward, st.tuples(st.just("checkpoint")))
-schedules = st.lists(st.one_of(calm, calm, faults), min_size=5, max_size=50)
+turns = st.tuples(st.just("turn"), st.integers(1, 4))
+calm = st.one_of(window, turns, onward, onward, st.tuples(st.just("checkpoint")))
+schedules = st.lists(st.one_of(calm, calm, faults), min_size=15, max_size=50)
 
 
 class Clock:
