@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
+import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterable, Sequence
@@ -49,6 +52,18 @@ class RunningJob:
     def submit(self, *options: str) -> None:
         self.id = self.stack.submit([*options, "-py", ENTRY, self.path])
 
+    def run(self, *options: str) -> None:
+        """What a user calls: ``flink-ol run SPEC OPTIONS``, which knows the job's checkpoints."""
+        answer = subprocess.run(
+            [sys.executable, "-m", "flink_ol.app", "run", str(self.path), "--json", *options],
+            env=os.environ | {"FLINK_OL_FOLDER": str(self.stack.folder)},
+            capture_output=True,
+            timeout=240,
+            check=False,
+        )
+        assert answer.returncode == 0, answer.stderr.decode()
+        self.id = json.loads(answer.stdout)["job_id"]
+
     def feed(self, records: Iterable[bytes], rate: float | None = None) -> None:
         """Send to the partitions in turn, at ``rate`` records per second in all."""
         turns = itertools.cycle(range(self.spec.samples.partitions))
@@ -56,7 +71,8 @@ class RunningJob:
         with contextlib.closing(
             KafkaProducer(
                 bootstrap_servers=self.stack.bootstrap_servers,
-                acks="all",
+                enable_idempotence=True,  # a broker that is killed must not make records come twice
+                delivery_timeout_ms=300_000,
                 linger_ms=5,
                 batch_size=1 << 17,
                 max_request_size=9 << 20,
@@ -99,6 +115,15 @@ class RunningJob:
                 if time.monotonic() > deadline:
                     break  # the end is a transaction that is still open
             return records
+
+    def in_topic(self) -> list[int]:
+        """How many samples each partition of the topic holds; none was ever deleted."""
+        consumer = KafkaConsumer(bootstrap_servers=self.stack.bootstrap_servers, group_id=None)
+        with contextlib.closing(consumer):
+            numbers = range(self.spec.samples.partitions)
+            partitions = [TopicPartition(self.spec.topics.samples, p) for p in numbers]
+            ends = consumer.end_offsets(partitions)
+            return [int(ends[partition]) for partition in partitions]
 
     def newest_snapshot(self) -> Snapshot | None:
         """The newest snapshot that a committed reader can put together."""

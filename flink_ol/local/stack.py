@@ -261,6 +261,38 @@ class Stack:
             record.without_process(chosen.name).write(self.folder)
         return ended
 
+    def kill_python_worker(self) -> int:
+        """`kill -9` of the Python worker that holds most memory, its TaskManager lives; its pid."""
+        record = self._record()
+        leaves = [
+            process
+            for chosen in self.task_managers()
+            for process in processes.marked_processes(record.id, chosen.name)
+            if process.pid != chosen.pid and not process.children()
+        ]
+        if not leaves:
+            raise StackError(f"no Python worker lives in {self.folder}: no job runs")
+        worker = max(leaves, key=lambda process: processes.memory_bytes([process]))
+        processes.end([worker], grace_s=0)
+        return worker.pid
+
+    def kill_job_manager(self) -> list[int]:
+        """`kill -9` of the JobManager; its jobs are gone, their checkpoints are not."""
+        record = self._record()
+        return self._kill(record, record.process(cluster.JOB_MANAGER))
+
+    def restart_job_manager(self) -> ProcessRecord:
+        """Starts a JobManager at the old address, and returns when the TaskManagers found it."""
+        with self._locked():
+            record = self._record()
+            if processes.marked_processes(record.id, cluster.JOB_MANAGER):
+                raise StackError(f"the JobManager at {record.rest_url} is running: kill it first")
+            started = cluster.start_job_manager(self.flink_folder, find_java(), record.id)
+            record.without_process(cluster.JOB_MANAGER).with_process(started).write(self.folder)
+        all_of = [started, *self.task_managers()]
+        cluster.wait_for_task_managers(record.rest_url, all_of, self.flink_folder.logs)
+        return started
+
     def kill_broker(self) -> list[int]:
         """`kill -9` of the broker; `restart_broker` starts it on the same folder and port."""
         record = self._record()

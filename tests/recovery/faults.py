@@ -1,0 +1,55 @@
+"""Hurting a job again and again while it is fed, and what must hold afterwards."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from flink_ol.core.messages import Snapshot
+from tests.recovery.watching import Watch
+from tests.running_job import RunningJob, ledger_of
+
+Hurt = Callable[[], object]
+
+
+def feed_and_hurt(
+    job: RunningJob, records: Sequence[bytes], rate: float, times: int, hurt: Hurt
+) -> list[float]:
+    """Feed at ``rate`` and hurt the job at random moments meanwhile; the moments.
+
+    Each moment is anywhere in its share of the feeding, so one may meet the recovery of another.
+    """
+    rng = random.Random(len(records))
+    feeding = threading.Thread(target=job.feed, args=(records, rate), daemon=True)
+    started = time.monotonic()
+    feeding.start()
+    moments = []
+    for share in range(times):
+        due = started + (share + rng.random()) * len(records) / rate / times
+        time.sleep(max(0.0, due - time.monotonic()))
+        moments.append(time.monotonic())
+        hurt()
+    feeding.join()
+    return moments
+
+
+def assert_all_there(job: RunningJob, snapshot: Snapshot) -> None:
+    """Lost 0, twice 0: per partition count, sum and XOR of the offsets are of what was produced."""
+    assert job.in_topic() == job.produced
+    assert ledger_of(snapshot) == job.expected_ledger()
+    assert all(np.isfinite(array).all() for array in snapshot.frame.arrays.values())
+
+
+def report(watch: Watch, moments: Sequence[float], fault: str) -> list[float]:
+    """Seconds to recover from each fault that had the time to; printed for docs/guarantees.md.
+
+    Where the next fault came before the recovery, it counts from the first of them.
+    """
+    recovered = [watch.recovered_s(moment) for moment in moments]
+    figures = ", ".join(f"{seconds:.1f}" for seconds in recovered)
+    print(f"\n{fault}: new snapshots after {figures} s; longest gap {watch.longest_gap_s():.1f} s")
+    return recovered
