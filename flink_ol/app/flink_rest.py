@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from typing import Any, NamedTuple
 
@@ -61,7 +62,12 @@ class FlinkRest:
         """(time of the trigger in milliseconds, path) of what jobs of this name last completed."""
         found = []
         for job in self.jobs():
-            latest = self.checkpoints(job.id).get("latest", {}) if job.name == name else {}
+            if job.name != name:
+                continue
+            try:
+                latest = self.checkpoints(job.id)["latest"]
+            except FailureError:
+                continue  # it ended before there was anything to keep
             for kind in ("completed", "savepoint"):
                 point = latest.get(kind)
                 if point and point.get("external_path") and not point.get("discarded"):
@@ -81,6 +87,21 @@ class FlinkRest:
         """How often the job was restarted after a failure."""
         found = self._get(f"/jobs/{job_id}/metrics?get=numRestarts")
         return int(float(found[0]["value"])) if found else 0
+
+    def worst_metrics(self, job_id: str, names: tuple[str, ...]) -> dict[str, float]:
+        """By name, the largest value among all operators and subtasks; those that are told."""
+        worst: dict[str, float] = {}
+        for vertex in self._get(f"/jobs/{job_id}")["vertices"]:
+            path = f"/jobs/{job_id}/vertices/{vertex['id']}/subtasks/metrics"
+            known = [metric["id"] for metric in self._get(path)]
+            wanted = [one for one in known if one.rpartition(".")[2] in names]
+            if not wanted:
+                continue
+            asked = urllib.parse.quote(",".join(wanted), safe=",")
+            for metric in self._get(f"{path}?get={asked}&agg=max"):
+                name = metric["id"].rpartition(".")[2]
+                worst[name] = max(worst.get(name, 0.0), float(metric["max"]))
+        return worst
 
     def last_exception(self, job_id: str) -> str | None:
         """The first line of the newest failure's cause, if there was a failure."""

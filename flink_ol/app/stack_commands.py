@@ -8,6 +8,9 @@ import orjson
 import typer
 from rich.table import Table
 
+from flink_ol.app.errors import FailureError
+from flink_ol.app.flink_rest import FlinkRest
+from flink_ol.app.job_health import Health, health
 from flink_ol.app.options import FOLDER, AsJson, Folder
 from flink_ol.app.progress import messages, working
 from flink_ol.local.stack import Stack, StackStatus
@@ -46,10 +49,14 @@ def up(
 
 
 def status(folder: Folder = FOLDER, as_json: AsJson = False) -> None:
-    """Show what runs of the local stack; exit code 1 if not all of it does."""
+    """Show what runs of the local stack, its jobs, and what is wrong with them.
+
+    Exit code 1 if not all of the stack runs.
+    """
     found = Stack(folder).status()
+    jobs = _jobs(found)
     if as_json:
-        _print_json(found)
+        _print_json(found, jobs=[job.to_json() for job in jobs])
     else:
         table = Table(title=f"local stack in {found.folder}", title_justify="left")
         for heading in ("process", "pid", "state", "MiB"):
@@ -58,6 +65,10 @@ def status(folder: Folder = FOLDER, as_json: AsJson = False) -> None:
             state = "runs" if member.alive else "[red]ended[/red]"
             table.add_row(member.name, str(member.pid), state, str(member.memory_mib))
         messages_of(found, table)
+        for one in jobs:
+            typer.echo(f"job    {one.job.name} is {one.job.state}, {one.restarts} restarts")
+            for alert in one.alerts:
+                messages.print(f"alert  {one.job.name}: {alert}", style="red", markup=False)
     if not found.running:
         raise typer.Exit(1)
 
@@ -88,7 +99,16 @@ def messages_of(found: StackStatus, table: Table) -> None:
         )
 
 
-def _print_json(status: StackStatus) -> None:
+def _jobs(found: StackStatus) -> list[Health]:
+    """The jobs that run; none where the cluster does not answer."""
+    cluster = FlinkRest(found.rest_url)
+    try:
+        return [health(cluster, job) for job in cluster.jobs() if job.alive]
+    except FailureError:
+        return []
+
+
+def _print_json(status: StackStatus, **more: Any) -> None:
     fields: dict[str, Any] = {
         "folder": str(status.folder),
         "bootstrap_servers": status.bootstrap_servers,
@@ -100,5 +120,6 @@ def _print_json(status: StackStatus) -> None:
             {"name": m.name, "pid": m.pid, "alive": m.alive, "memory_mib": m.memory_mib}
             for m in status.members
         ],
+        **more,
     }
     typer.echo(orjson.dumps(fields))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import secrets
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -32,6 +33,7 @@ from flink_ol.core.trainer import (
     Trainer,
 )
 from flink_ol.operators import states
+from flink_ol.operators.silence import Silence
 from flink_ol.operators.worker import stop_state_sampling
 from flink_ol.wire.dead_letters import encode_dead_letter
 from flink_ol.wire.errors import WireError
@@ -92,6 +94,8 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         group.gauge("ghost_frames", lambda: self._state.ghosts)
         group.gauge("stale_frames", lambda: self._state.stale)
         group.gauge("pending_updates", lambda: len(self._state.pending))
+        self._silence = Silence(lambda: time.monotonic_ns() // 1_000_000)
+        group.gauge("feedback_silence_ms", lambda: self._silence.ms)
 
     def process_element(self, value: Row, ctx: Any) -> Iterator[Any]:
         self._restore_frame(ctx)
@@ -120,6 +124,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
             update = encode_update(effect.update)
             self._pending.put(effect.update.sequence, update)
             self._progress.update(encode_progress(effect.progress))
+            self._silence.sent()
             yield Row(_ONLY, Row(states.UPDATE, update))
         elif isinstance(effect, DeadLetter):
             yield self._dead_letters, self._dead_letter(effect, offsets, payloads, letters)
@@ -150,6 +155,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
             self._state.stale += 1
         else:
             self._trainer.handle(self._state, FrameArrived(decode_frame(message)))
+            self._silence.heard(waits=bool(self._state.pending))
             stored.put(_ONLY, message)
 
     def _restore_frame(self, ctx: Any) -> None:

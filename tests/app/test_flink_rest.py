@@ -118,6 +118,19 @@ def test_errors_name_the_address_and_the_remedy(server: Any) -> None:
         FlinkRest("http://127.0.0.1:1").jobs()
 
 
+def test_what_jobs_of_a_name_last_completed_is_found_and_jobs_without_any_passed_over(
+    server: Any,
+) -> None:
+    jobs = [_job("a", "FINISHED", 3), _job("a", "FAILED", 2), _job("b", "RUNNING", 4)]
+    point = {"trigger_timestamp": 7, "external_path": "s3://b/chk-1", "discarded": False}
+    latest = {"completed": point, "savepoint": None}
+    rest = _rest(
+        server,
+        {"/jobs/overview": [{"jobs": jobs}], "/jobs/id3/checkpoints": [{"latest": latest}]},
+    )
+    assert rest.recovery_points("a") == [(7, "s3://b/chk-1")]
+
+
 def test_root_cause_is_one_line_even_of_nothing() -> None:
     assert root_cause("") == ""
     assert (

@@ -11,6 +11,8 @@ import orjson
 import pytest
 from kafka import KafkaProducer
 
+from flink_ol.app.flink_rest import FlinkRest
+from flink_ol.app.job_health import SILENT_MS
 from flink_ol.local.stack import Stack
 from flink_ol.wire.dead_letters import decode_dead_letter
 from tests.plain_loop import assert_same_model, plain_loop
@@ -30,6 +32,7 @@ def test_answers_and_dead_letters_come_exactly_once_through_a_kill(
     job.submit()
     job.feed(records[:1_000])
     job.await_samples(1_000)
+    await_metrics(job, "numCommittablesFailure", "feedback_silence_ms", "spoilt_updates")
     with contextlib.closing(KafkaProducer(bootstrap_servers=stack.bootstrap_servers)) as producer:
         for number in range(REQUESTS):
             if number == REQUESTS // 2:
@@ -57,6 +60,16 @@ def test_answers_and_dead_letters_come_exactly_once_through_a_kill(
     assert answered == Counter(range(REQUESTS))
     assert Counter((one.partition, one.offset) for one in letters).most_common(1)[0][1] == 1
     assert len(letters) == POISON
+
+
+def await_metrics(job: RunningJob, *names: str) -> None:
+    """Return when Flink tells all of ``names``, each being 0 in a healthy job."""
+    cluster, deadline = FlinkRest(job.stack.rest_url), time.monotonic() + 40
+    while (told := cluster.worst_metrics(job.id, names)).keys() < set(names):
+        assert time.monotonic() < deadline, told
+        time.sleep(1)
+    assert told["numCommittablesFailure"] == told["spoilt_updates"] == 0
+    assert told["feedback_silence_ms"] < SILENT_MS
 
 
 def test_a_job_goes_on_from_anothers_model_also_after_a_kill_before_its_first_checkpoint(
