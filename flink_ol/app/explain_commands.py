@@ -144,6 +144,7 @@ def _model_lines(fields: dict[str, Any]) -> Iterator[str]:
             f"hashing   {names} names on {2 ** met['hash_bits']:,} indices, "
             f"{met['shared']:.2%} of them share theirs (estimated)"
         )
+        yield f"          of {met['kept']:,} names kept {met['meeting']:,} share theirs (counted)"
     for strongest in fields["strongest"]:
         title = f"[{strongest['output']}] " if strongest["output"] else ""
         intercept = fields["intercept"]

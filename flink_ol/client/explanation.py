@@ -87,7 +87,9 @@ def contributions(model: Model, sample: Samples) -> Contributions:
 
 
 def collisions(model: Model) -> Mapping[str, Any]:
-    """With hash_bits, how many names share an index, estimated; empty without.
+    """With hash_bits, how many names share an index, estimated and measured; empty without.
+
+    Measured among the names kept with the model (``kept``): ``meeting`` of them share an index.
 
     m of M indices in use tell of n = ln(1 - m/M) / ln(1 - 1/M) names (linear counting, Whang,
     Vander-Zanden, Taylor 1990), of which a share of 1 - (1 - 1/M)^(n - 1) has not its own index.
@@ -95,12 +97,18 @@ def collisions(model: Model) -> Mapping[str, Any]:
     bits = model.learning.features.hash_bits
     if bits is None:
         return {}
+    several = model.snapshot.others.values()
+    measured = {
+        "kept": len(model.snapshot.names) + sum(map(len, several)),
+        "meeting": sum(1 + len(names) for names in several),
+    }
     places, used = 2**bits, len(model.feature_names)
+    said = {"hash_bits": bits, "indices": used, **measured}
     if used == places:
-        return {"hash_bits": bits, "indices": used, "names": None, "shared": 1.0}
+        return {**said, "names": None, "shared": 1.0}
     names = math.log1p(-used / places) / math.log1p(-1.0 / places) if places > 1 else 0.0
     shared = -math.expm1(max(0.0, names - 1.0) * math.log1p(-1.0 / places))
-    return {"hash_bits": bits, "indices": used, "names": round(names), "shared": shared}
+    return {**said, "names": round(names), "shared": shared}
 
 
 def _check(model: Model) -> None:

@@ -26,6 +26,9 @@ _FREE = (
     "model.factors_learning_rate",
     "model.batch_size",
     "model.dropout",
+    "features.admission",
+    "features.expiry",
+    "features.names_kept",
 )
 _OF_FIRST_PARAMETERS = ("seed", "model.initial", "model.initial_deviation", "model.inputs")
 _KINDS = ("name", "family")  # of a section: beside another one its own settings say nothing

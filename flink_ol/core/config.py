@@ -55,6 +55,8 @@ class Features(Section):
     """Whether the model has one weight that belongs to no feature."""
     hash_bits: Annotated[int, Ge(1), Le(30)] | None = None
     """Features are told apart by this many bits of their name's hash; null: by all 64."""
+    names_kept: Annotated[int, Ge(0), Le(1_000_000)] = 100_000
+    """Names of features kept with the model, of 64 bytes each on the average."""
     text: tuple[TextField, ...] = ()
     """Fields whose values are texts: their words become features, FIELD~WORD."""
     crosses: tuple[str, ...] = ()

@@ -56,6 +56,7 @@ class Update(NamedTuple):
     samples: Samples | None = None  # to be learned from by the sequencer, delta being empty
     round: int = 0  # of synchronous steps, that it is for
     ends_pass: bool = False  # the shard has no more samples in this pass over a bounded input
+    others: Mapping[int, tuple[str, ...]] = {}  # names that met in one index of hash_bits
 
 
 class Pace(NamedTuple):
@@ -118,6 +119,7 @@ class Snapshot(NamedTuple):
     recent: Mapping[str, np.ndarray] = {}  # sums of the newest samples
     touched_ms: np.ndarray | None = None  # (features,) int64, where features expire
     expired: int = 0  # features dropped so far
+    others: Mapping[int, tuple[str, ...]] = {}  # further names of an index of hash_bits
 
 
 class Request(NamedTuple):

@@ -27,6 +27,7 @@ from flink_ol.core.messages import (
     Version,
     Worker,
 )
+from flink_ol.core.names import KeptNames
 from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS
 from flink_ol.core.state import State
 from flink_ol.core.unadmitted import Waiting
@@ -68,6 +69,8 @@ class PublishMetrics(NamedTuple):
     overrides: Mapping[str, Any] = {}  # of settings, see core.tuning
     waiting: int | None = None  # features without weights yet; None: none has to wait
     expired: int | None = None  # features dropped so far; None: none is ever
+    names: int = 0  # kept with the model
+    collisions: int = 0  # of these, names that met an index with another name
 
 
 class Answer(NamedTuple):
@@ -87,11 +90,11 @@ class ModelState:
     """The model at one version; consumed and updated by ``Model.handle``."""
 
     arrays: State
+    names: KeptNames
     version: Version = INITIAL
     workers: tuple[Worker, ...] = ()
     acknowledged: dict[int, int] = field(default_factory=dict)  # partition -> update's sequence
     rate_scale: float = 1.0
-    names: dict[int, str] = field(default_factory=dict)  # feature key -> name
     ledger: Ledger = field(default_factory=dict)
     sums: dict[str, np.ndarray] = field(default_factory=dict)
     recent: Recent = field(default_factory=Recent)
@@ -114,6 +117,7 @@ class Model:
         self, learner: Learner, job: str, spec_hash: str, publishes: bool = True, keep: int = 10
     ) -> None:
         self.learner = learner
+        self._names_kept = learner.learning.features.names_kept
         self._expires = learner.learning.features.expiry is not None
         self.keep = keep
         self.job = job
@@ -124,8 +128,9 @@ class Model:
         """Version 0, present before any sample: the learner's start, unless ``from_nothing``."""
         start = self.learner.start
         if start is None or from_nothing:
-            return ModelState(State(self.learner.specs))
-        return ModelState(self.learner.initial(), names=dict(start.names))
+            return ModelState(State(self.learner.specs), KeptNames(self._names_kept))
+        names = KeptNames(self._names_kept, start.names, start.others)
+        return ModelState(self.learner.initial(), names)
 
     def handle(self, state: ModelState, event: Event) -> list[Effect]:
         """Take ``event`` into ``state`` (in place); what is to be done."""
@@ -176,7 +181,7 @@ class Model:
         state.touched.keep(arrays.remove(keys))
         state.expired += len(keys)
         for key in keys.tolist():
-            state.names.pop(key, None)
+            state.names.drop(key)
 
     def _account(self, state: ModelState, update: Update) -> None:
         """Take in what belongs to the samples of ``update`` beside what was learned."""
@@ -186,7 +191,10 @@ class Model:
         state.sums = add_sums(state.sums, update.sums)
         state.recent.take(update.sums, self.learner.evaluation)
         for key, name in update.names.items():
-            state.names.setdefault(key, name)
+            state.names.keep(key, name)
+        for key, names in update.others.items():
+            for name in names:
+                state.names.keep(key, name)
         state.newest_ms = max(state.newest_ms, update.newest_ms)
 
     def _answer(self, state: ModelState, request: Request) -> Answer:
@@ -219,7 +227,7 @@ class Model:
             state.kept[-1] if state.kept else INITIAL,
             created_ms,
             self._frame(state),
-            dict(state.names),
+            dict(state.names.first),
             dict(state.ledger),
             {name: np.array(value) for name, value in state.sums.items()},
             state.newest_ms,
@@ -227,6 +235,7 @@ class Model:
             state.recent.to_arrays(),
             state.touched.content(state.arrays.vocabulary.size) if self._expires else None,
             state.expired,
+            dict(state.names.others),
         )
 
     def restored(self, snapshot: Snapshot) -> ModelState:
@@ -238,11 +247,11 @@ class Model:
         arrays.waiting = Waiting(frame.waiting)
         return ModelState(
             arrays,
+            KeptNames(self._names_kept, snapshot.names, snapshot.others),
             frame.version,
             tuple(frame.workers),
             dict(frame.acknowledged),
             frame.rate_scale,
-            dict(snapshot.names),
             dict(snapshot.ledger),
             dict(snapshot.sums),
             Recent.of_arrays(snapshot.recent),
@@ -272,4 +281,6 @@ class Model:
             state.overrides,
             self.learner.waiting_count(state.arrays),
             state.expired if self._expires else None,
+            len(state.names),
+            state.names.collisions,
         )

@@ -231,4 +231,5 @@ def _without_delta(update: Update) -> Update:
         delta=Delta(np.empty(0, np.int64), {}),
         sums={},
         names={},
+        others={},
     )

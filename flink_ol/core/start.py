@@ -23,6 +23,7 @@ class Start(NamedTuple):
     arrays: Mapping[str, np.ndarray]  # per feature: (features, *shape); fixed: shape
     names: Mapping[int, str]  # feature key -> name
     waiting: Counts | None = None  # features that have no weights yet
+    others: Mapping[int, tuple[str, ...]] = {}  # further names of an index of hash_bits
 
     def state(self, specs: tuple[ArraySpec, ...]) -> State:
         """A new state with these arrays."""
@@ -36,4 +37,10 @@ class Start(NamedTuple):
 def start_of(snapshot: Snapshot) -> Start:
     """What a job takes over of ``snapshot``; core.compatibility.misfits says whether it can."""
     frame = snapshot.frame
-    return Start(frame.keys, dict(frame.arrays), dict(snapshot.names), frame.waiting)
+    return Start(
+        frame.keys,
+        dict(frame.arrays),
+        dict(snapshot.names),
+        frame.waiting,
+        dict(snapshot.others),
+    )

@@ -16,6 +16,7 @@ import numpy as np
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Account, Tally
 from flink_ol.core.messages import INITIAL, Frame, Hello, Update, Version, Worker
+from flink_ol.core.names import told
 from flink_ol.core.samples import Rejection, Samples, rejection_of, row_numbers
 from flink_ol.core.state import State
 from flink_ol.core.unadmitted import Waiting
@@ -253,6 +254,7 @@ class Trainer:
             # what was put in for an absent feature was named when it was met
             {int(key): samples.names[int(key)] for key in delta.keys[new] if key in samples.names},
             event.newest_ms,
+            others=told(samples.names, delta.keys, delta.keys[new]),
         )
 
     @staticmethod

@@ -1,7 +1,8 @@
-"""Versions and workers as JSON, lists of two integers, and how far shards are together."""
+"""Versions, workers, paces and names of features as JSON."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flink_ol.core.messages import PACE_AT_FIRST, Pace, Version, Worker
@@ -35,3 +36,13 @@ def pace_of(fields: Any) -> Pace:
         return PACE_AT_FIRST
     *numbers, clocks = fields
     return Pace(*_two_integers(numbers), {int(p): int(clock) for p, clock in clocks.items()})
+
+
+def names_to_json(names: Mapping[int, tuple[str, ...]]) -> dict[str, list[str]]:
+    """Several names of one feature key; :func:`names_of` is the inverse."""
+    return {str(key): list(several) for key, several in names.items()}
+
+
+def names_of(fields: Mapping[str, Any]) -> dict[int, tuple[str, ...]]:
+    """Raises TypeError, ValueError, AttributeError."""
+    return {int(key): tuple(map(str, several)) for key, several in fields.items()}

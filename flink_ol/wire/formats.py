@@ -81,11 +81,12 @@ FORMATS = {
 def sample_format(name: str, fields: Any, learning: Learning) -> SampleFormat:
     """The format ``name`` with its settings ``fields``, for what is to be learned.
 
-    Messages may be compressed, and features made of features, whatever the format.
+    Messages may be compressed, features made of features, and keys folded into hash_bits, whatever
+    the format: where all names are told apart before, those that meet in one index can be counted.
     """
     features, least = learning.features, learning.chosen_loss.least_target
     labels = Labels(learning.task, learning.classes, least)
-    if not (features.text or features.crosses):
-        return Uncompressed(FORMATS[name].samples(labels, fields, features.hash_bits))
+    if not (features.text or features.crosses or features.hash_bits is not None):
+        return Uncompressed(FORMATS[name].samples(labels, fields, None))
     expansion = Expansion(features.text, features.crosses, features.hash_bits)
     return Expanded(Uncompressed(FORMATS[name].samples(labels, fields, None)), expansion)

@@ -1,11 +1,11 @@
 """Metrics: the progressive evaluation of the model at one version.
 
 JSON: ``{"job", "time_ms", "model": {"epoch", "version"}, "samples", "rejected", "features",
-"workers", "rate_scale", "newest_ms", "metrics": {...}, "overrides", "command"}``, the metrics being
-those of core.evaluation.metrics: cumulative, with ``window``, ``faded``, ``slices`` and
-``baselines``. ``overrides`` and ``command`` are there where there are any, ``waiting`` (features
-without weights) where they have to be met several times, and ``expired`` (features dropped so far)
-where they are.
+"names": {"kept", "collisions"}, "workers", "rate_scale", "newest_ms", "metrics": {...},
+"overrides", "command"}``, the metrics being those of core.evaluation.metrics: cumulative, with
+``window``, ``faded``, ``slices`` and ``baselines``. ``overrides`` and ``command`` are there where
+there are any, ``waiting`` (features without weights) where they have to be met several times, and
+``expired`` (features dropped so far) where they are.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def encode_metrics(told: PublishMetrics, job: str, learning: Learning) -> bytes:
         "samples": told.samples,
         "rejected": told.rejected,
         "features": told.features,
+        "names": {"kept": told.names, "collisions": told.collisions},
         "workers": told.workers,
         "rate_scale": told.rate_scale,
         "newest_ms": told.newest_ms,

@@ -7,6 +7,8 @@ than 10,000 names stand in arrays instead, since a header has its limit: ``names
 int64, ``names/ends`` (names,) int64 and ``names/text`` uint8, the UTF-8 of name i being
 ``text[ends[i - 1]:ends[i]]``.
 
+With hash_bits ``others`` has further names of an index, {key: names}.
+
 Where features expire: ``touched_ms`` (features,) int64, when each was last in an update by the
 sequencer's clock, and the field ``expired``, how many were dropped so far.
 
@@ -25,7 +27,7 @@ import orjson
 
 from flink_ol.core.ledger import ledger_from_json, ledger_to_json
 from flink_ol.core.messages import Snapshot, Version
-from flink_ol.wire.addresses import version_of
+from flink_ol.wire.addresses import names_of, names_to_json, version_of
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.frames import frame_content, frame_of
 from flink_ol.wire.packed_counts import pack_counts, unpack_counts
@@ -53,6 +55,8 @@ def encode_snapshot(snapshot: Snapshot, metrics: Mapping[str, Any]) -> bytes:
     arrays |= packed
     if shapes:
         fields["counts"] = shapes
+    if snapshot.others:
+        fields["others"] = names_to_json(snapshot.others)
     if snapshot.touched_ms is not None:
         fields["expired"] = snapshot.expired
         arrays["touched_ms"] = snapshot.touched_ms
@@ -96,6 +100,7 @@ def read_snapshot(data: bytes) -> tuple[Snapshot, dict[str, Any]]:
             group("recent", arrays),
             arrays.get("touched_ms"),
             int(fields.get("expired", 0)),
+            names_of(fields.get("others", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WireError(f"model: a field is missing or wrong ({error!r})") from None

@@ -4,6 +4,7 @@ Update: tensors of kind ``update``: arrays ``keys``, ``delta/NAME``, ``sums/NAME
 partition, sequence, worker [index, incarnation], base [epoch, number], account, names, newest_ms.
 Where features have to be met several times: ``waiting/keys`` and ``waiting/counts``, those that
 have no weights yet and in how many samples of the batch they were.
+With hash_bits ``others``, {key: names met under it}.
 Format 2 packs the counts among the sums, see packed_counts, and has their shapes in ``counts``.
 Format 3 has meaning, round, ends_pass, and, if samples are to be learned from, their arrays as
 ``samples/NAME``.
@@ -22,7 +23,7 @@ from flink_ol.core.ledger import Account, ledger_from_json, ledger_to_json
 from flink_ol.core.messages import DIFFERENCE, Hello, Update
 from flink_ol.core.samples import Samples
 from flink_ol.core.state import Delta
-from flink_ol.wire.addresses import version_of, worker_of
+from flink_ol.wire.addresses import names_of, names_to_json, version_of, worker_of
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.packed_counts import pack_counts, unpack_counts
 from flink_ol.wire.tensors import (
@@ -50,6 +51,7 @@ def encode_update(update: Update) -> bytes:
         "names": {str(key): name for key, name in update.names.items()},
         "newest_ms": update.newest_ms,
         **({"counts": shapes} if shapes else {}),
+        **({"others": names_to_json(update.others)} if update.others else {}),
     }
     arrays = {"keys": update.delta.keys, **under("delta", update.delta.arrays)}
     arrays |= under("sums", sums)
@@ -88,6 +90,7 @@ def decode_update(data: bytes) -> Update:
             _samples(group("samples", arrays), names),
             int(fields.get("round", 0)),
             bool(fields.get("ends_pass", False)),
+            names_of(fields.get("others", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WireError(f"update: a field is missing or wrong ({error!r})") from None

@@ -84,7 +84,8 @@ def test_hashed_models_say_how_many_names_meet(tmp_path: Path) -> None:
     assert met["hash_bits"] == 4
     assert 3 <= met["names"] <= 5
     assert 0.0 < met["shared"] < 0.4
-    assert "share theirs" in _call("explain", file).stdout
+    assert 3 <= met["kept"] <= 5
+    assert "share theirs (counted)" in _call("explain", file).stdout
 
 
 def test_a_difference_tells_samples_features_and_weights(tmp_path: Path) -> None:

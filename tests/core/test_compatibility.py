@@ -34,6 +34,12 @@ def _changes(
         ({}, {"model": {"family": "linear", "l2": 0.1, "l1": 0.2}}, ["model.l2", "model.l1"]),
         ({"model": FM}, {"model": {**FM, "factors_l2": 0.1}}, ["model.factors_l2"]),
         ({}, {"loss": {"name": "logistic"}}, []),
+        (
+            {},
+            {"features": {"admission": {"occurrences": 3}, "expiry": {"untouched_ms": 1000}}},
+            ["features.admission", "features.expiry"],
+        ),
+        ({"features": {"names_kept": 5}}, {}, ["features.names_kept"]),
     ],
 )
 def test_how_steps_are_taken_may_change(

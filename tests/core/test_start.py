@@ -76,7 +76,7 @@ def test_version_0_of_every_replica_is_the_model_to_begin_with() -> None:
     assert model.version == trainer.version == INITIAL
     for state in (model.arrays, trainer.replica):
         np.testing.assert_array_equal(state.rows("weights"), first.frame.arrays["weights"])
-    assert model.names == first.names
+    assert model.names.first == first.names
     assert trainer.named == len(first.frame.keys)
     assert not model.ledger
     # neither learns into the arrays that the other begins with

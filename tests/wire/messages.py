@@ -15,6 +15,7 @@ from flink_ol.core.unadmitted import Counts
 KEYS = st.integers(-(2**63), 2**63 - 1)
 COUNTS = st.integers(0, 2**62)
 NAMES = st.dictionaries(KEYS, st.text(max_size=8).filter(lambda name: _encodable(name)), max_size=3)
+OTHERS = NAMES.map(lambda names: {key: (name, name + "b") for key, name in names.items()})
 VERSIONS = st.builds(Version, COUNTS, COUNTS)
 WORKERS = st.builds(Worker, st.integers(0, 127), COUNTS)
 TALLIES = st.builds(Tally, COUNTS, COUNTS, COUNTS, st.integers(0, 2**64 - 1), COUNTS)
@@ -53,6 +54,7 @@ UPDATES = st.builds(
     sums=SUMS,
     names=NAMES,
     newest_ms=COUNTS,
+    others=OTHERS,
     meaning=st.sampled_from(["difference", "gradient", "values"]),
     samples=st.none() | SAMPLES,
     round=COUNTS,
@@ -103,6 +105,7 @@ SNAPSHOTS = st.builds(
     newest_ms=COUNTS,
     kept=st.lists(VERSIONS, max_size=3).map(tuple),
     recent=SUMS,
+    others=OTHERS,
     touched_ms=st.none() | st.just(np.array([5, 7])),
 )
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from flink_ol.core.features.appending import with_entries
 from flink_ol.core.features.crossing import Crossing
 from flink_ol.core.features.text import TextField, Texts
+from flink_ol.core.names import HashedNames
 from flink_ol.core.samples import Rejection, Samples
 from flink_ol.core.vocabulary import Vocabulary
 
@@ -27,7 +28,7 @@ class Expansion:
         self._crossing = Crossing(crosses) if crosses else None
         self._mask = None if hash_bits is None else (1 << hash_bits) - 1
         self._known = Vocabulary()  # keys of 64 bits whose names are below
-        self._names: dict[int, str] = {}  # by key of hash_bits: the first that was met
+        self._names = HashedNames()
 
     def __call__(
         self, samples: Samples, before: Sequence[Rejection] = ()
@@ -45,10 +46,10 @@ class Expansion:
 
     def _hashed(self, samples: Samples, mask: int) -> Samples:
         if self._known.size > _REMEMBERED:
-            self._known, self._names = Vocabulary(), {}
+            self._known, self._names = Vocabulary(), HashedNames()
         before = self._known.size
         self._known.add(samples.keys)
         for key in self._known.keys[before:].tolist():
-            self._names.setdefault(key & mask, samples.names[key])
+            self._names.meet(key & mask, samples.names[key])
         entries = samples.keys & mask, samples.values, samples.numeric
         return with_entries(samples, samples.indptr, *entries, self._names)
