@@ -64,9 +64,14 @@ class RunningJob:
         assert answer.returncode == 0, answer.stderr.decode()
         self.id = json.loads(answer.stdout)["job_id"]
 
-    def feed(self, records: Iterable[bytes], rate: float | None = None) -> None:
-        """Send to the partitions in turn, at ``rate`` records per second in all."""
-        turns = itertools.cycle(range(self.spec.samples.partitions))
+    def feed(
+        self,
+        records: Iterable[bytes],
+        rate: float | None = None,
+        partitions: Iterable[int] | None = None,
+    ) -> None:
+        """Send to the partitions (all) in turn, at ``rate`` records per second in all."""
+        turns = itertools.cycle(partitions or range(self.spec.samples.partitions))
         started = time.monotonic()
         with contextlib.closing(
             KafkaProducer(

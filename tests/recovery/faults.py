@@ -16,13 +16,19 @@ from tests.running_job import RunningJob, ledger_of
 Hurt = Callable[[], object]
 
 
+WARM_UP = 4_000  # samples that are learned before the first fault
+
+
 def feed_and_hurt(
-    job: RunningJob, records: Sequence[bytes], rate: float, times: int, hurt: Hurt
+    job: RunningJob, watch: Watch, records: Sequence[bytes], rate: float, times: int, hurt: Hurt
 ) -> list[float]:
     """Feed at ``rate`` and hurt the job at random moments meanwhile; the moments.
 
     Each moment is anywhere in its share of the feeding, so one may meet the recovery of another.
     """
+    job.feed(records[:WARM_UP])
+    watch.await_samples(WARM_UP, 120)
+    records = records[WARM_UP:]
     rng = random.Random(len(records))
     feeding = threading.Thread(target=job.feed, args=(records, rate), daemon=True)
     started = time.monotonic()

@@ -34,7 +34,7 @@ def test_ten_task_managers_killed_over_a_million_samples(
     job.submit()
     records = a_million()
     with Watch(job) as watch:
-        moments = feed_and_hurt(job, records, 5_000, 10, hurt)
+        moments = feed_and_hurt(job, watch, records, 5_000, 10, hurt)
         snapshot = watch.await_samples(len(records), 120)
     assert_all_there(job, snapshot)
     watch.assert_rising()
@@ -49,7 +49,7 @@ def test_ten_python_workers_killed_over_a_million_samples(
     job.submit()
     records = a_million()
     with Watch(job) as watch:
-        moments = feed_and_hurt(job, records, 5_000, 10, stack.kill_python_worker)
+        moments = feed_and_hurt(job, watch, records, 5_000, 10, stack.kill_python_worker)
         snapshot = watch.await_samples(len(records), 120)
     assert_all_there(job, snapshot)
     watch.assert_rising()
@@ -69,7 +69,7 @@ def test_a_job_goes_on_from_its_last_checkpoint_after_its_job_manager_was_killed
     job.run()
     records = list(json_records(7, 20_000)) * 10
     with Watch(job) as watch:
-        moments = feed_and_hurt(job, records, 2_000, 3, hurt)
+        moments = feed_and_hurt(job, watch, records, 2_000, 3, hurt)
         snapshot = watch.await_samples(len(records), 120)
     assert_all_there(job, snapshot)
     watch.assert_rising()
@@ -87,7 +87,7 @@ def test_a_broker_killed_three_times_costs_no_sample_and_no_snapshot(
     job.submit()
     records = list(json_records(8, 20_000)) * 10
     with Watch(job) as watch:
-        feed_and_hurt(job, records, 2_000, 3, hurt)
+        feed_and_hurt(job, watch, records, 2_000, 3, hurt)
         snapshot = watch.await_samples(len(records), 120)
     assert_all_there(job, snapshot)
     watch.assert_rising()
@@ -114,7 +114,7 @@ def test_one_worker_equals_a_plain_loop_through_three_kills(
     job.submit()
     records = list(json_records(9, 100_000))
     with Watch(job) as watch:
-        feed_and_hurt(job, records, 1_500, 3, hurt)
+        feed_and_hurt(job, watch, records, 1_500, 3, hurt)
         snapshot = watch.await_samples(len(records), 120)
     assert_all_there(job, snapshot)
     assert job.restarts() >= 3
