@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.workloads import WORKLOADS, records
+from benchmarks.workloads import WORKLOADS, records, samples_each
 from flink_ol.client import Connection, SampleWriter
 from flink_ol.job.spec import Spec
 from flink_ol.job.topics import ensure_topics
@@ -27,7 +27,7 @@ class Topic(NamedTuple):
     samples: int
     messages: int
     record_bytes: float  # of a sample, on average
-    file: Path  # the different samples once, one a line
+    file: Path  # the different records once, one a line
 
     @property
     def job(self) -> str:
@@ -60,14 +60,15 @@ def filled(workload: str, encoding: str, samples: int) -> Iterator[Topic]:
             )
             ensure_topics(spec)
             made = records(workload, encoding, samples)
-            wanted = min(samples, WORKLOADS[workload].most)
+            each = samples_each(workload, encoding)
+            wanted = min(samples, WORKLOADS[workload].most) // each
             with SampleWriter(Connection(servers, workload)) as writer:
                 for start in range(0, wanted, len(made)):
                     writer.send_many(made[: wanted - start])
             file = Path(folder) / "samples"
             file.write_bytes(b"\n".join(made) + b"\n")
-            size = sum(map(len, made)) / len(made)
+            size = sum(map(len, made)) / len(made) / each
             del made
-            yield Topic(servers, workload, encoding, wanted, wanted, size, file)
+            yield Topic(servers, workload, encoding, wanted * each, wanted, size, file)
         finally:
             stack.down()

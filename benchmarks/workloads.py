@@ -11,6 +11,7 @@ from benchmarks.streams import Block
 ENCODINGS: dict[str, Callable[[Block], list[bytes]]] = {
     "json": encodings.json_records,
     "vw": encodings.vw_records,
+    "arrow": encodings.arrow_records,
 }
 
 
@@ -28,18 +29,18 @@ class Workload(NamedTuple):
 
 _SGD = {"optimizer": {"name": "sgd", "learning_rate": 0.005}}
 WORKLOADS: dict[str, Workload] = {
-    "dense": Workload(streams.dense, ("json", "vw"), 2_000_000, 10_000_000, _SGD),
+    "dense": Workload(streams.dense, ("json", "vw", "arrow"), 2_000_000, 10_000_000, _SGD),
     "flights": Workload(
         streams.flights,
-        ("json", "vw"),
-        327_346,
+        ("json", "vw", "arrow"),
+        327_000,
         3_000_000,
         {"optimizer": {"name": "sgd", "learning_rate": 0.02, "intercept_learning_rate": 0.01}},
         kind="mixed",
     ),
     "a9a-like": Workload(
         streams.a9a_like,
-        ("json", "vw"),
+        ("json", "vw", "arrow"),
         1_000_000,
         6_000_000,
         {"optimizer": {"name": "sgd", "learning_rate": 0.02}, "features": {"scale": "none"}},
@@ -47,7 +48,7 @@ WORKLOADS: dict[str, Workload] = {
     ),
     "hashed": Workload(
         streams.hashed,
-        ("json", "vw"),
+        ("json", "vw", "arrow"),
         300_000,
         1_500_000,
         {
@@ -58,7 +59,7 @@ WORKLOADS: dict[str, Workload] = {
     ),
     "images": Workload(
         streams.images,
-        ("json",),
+        ("json", "arrow"),
         4_000,
         40_000,
         {
@@ -73,14 +74,26 @@ WORKLOADS: dict[str, Workload] = {
 }
 
 
+def samples_each(name: str, encoding: str) -> int:
+    """Samples in a record."""
+    if encoding != "arrow":
+        return 1
+    return encodings.ARROW_IMAGES if WORKLOADS[name].kind == "image" else encodings.ARROW_ROWS
+
+
 def records(name: str, encoding: str, count: int) -> list[bytes]:
-    """The first ``count`` different records of a workload, all of them if there are fewer."""
-    workload = WORKLOADS[name]
-    wanted = min(count, workload.distinct)
+    """Records of the first ``count`` different samples, all of them if there are fewer.
+
+    Whole records: what does not fill the last one is left out.
+    """
+    workload, each = WORKLOADS[name], samples_each(name, encoding)
+    left = min(count, workload.distinct) // each * each
     found: list[bytes] = []
     for block in workload.blocks():
-        found += ENCODINGS[encoding](block.first(wanted - len(found)))
-        if len(found) >= wanted:
+        part = block.first(left)
+        found += ENCODINGS[encoding](part)
+        left -= len(part.y)
+        if left <= 0:
             break
     return found
 

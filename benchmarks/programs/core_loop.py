@@ -25,7 +25,7 @@ def main() -> None:
     learner = Learner(spec.learning, spec.metrics.evaluation)
     loop = Loop(learner, spec.name, spec.hash, lambda: int(time.time() * 1000))
     meter = Meter(asked["seconds"], "confluent-kafka", "numpy", "numba")
-    for messages in batches(asked, meter, asked["batch"]):
+    for messages in batches(asked, meter, max(1, asked["batch"] // asked["samples_each"])):
         partitions: dict[int, list[Any]] = {}
         for message in messages:
             partitions.setdefault(message.partition(), []).append(message)
@@ -34,8 +34,9 @@ def main() -> None:
             samples, rejections = decoder.decode([message.value() for message in part], offsets)
             loop.batch(partition, samples, rejections)
         # summing up costs as much as learning a few batches
-        loss = _loss(loop, spec) - meter.loss if meter.due else 0.0
-        meter.add(len(messages) * asked["samples_each"], loss)
+        count = len(messages) * asked["samples_each"]
+        told = meter.due or meter.passes(count)
+        meter.add(count, _loss(loop, spec) - meter.loss if told else 0.0)
     meter.add(0, _loss(loop, spec) - meter.loss)
     meter.end()
 

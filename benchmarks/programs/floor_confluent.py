@@ -9,7 +9,7 @@ from source import batches
 def main() -> None:
     asked = task()
     meter = Meter(asked["seconds"], "confluent-kafka")
-    for messages in batches(asked, meter, 10_000):
+    for messages in batches(asked, meter, max(10, 10_000 // asked["samples_each"])):
         meter.add(len(messages) * asked["samples_each"])
     meter.end()
 

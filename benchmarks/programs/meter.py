@@ -12,6 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 _EVERY_S = 0.25
+_MILESTONES = (10_000, 100_000, 1_000_000)  # as in marks.py: losses are compared there
 
 
 def task() -> dict[str, Any]:
@@ -31,15 +32,20 @@ class Meter:
 
     def add(self, samples: int, loss: float = 0.0) -> None:
         """``samples`` more were learned from, with a summed loss of ``loss`` before that."""
+        passed = self.passes(samples)
         self.samples += samples
         self.loss += loss
-        if self.due:
+        if self.due or passed:
             self._tell()
 
     def start(self) -> None:
         """Everything is loaded, and the first batch is there."""
         self._began = time.time()
         self._tell()
+
+    def passes(self, samples: int) -> bool:
+        """Whether ``samples`` more lead past a count at which losses are compared."""
+        return any(self.samples < count <= self.samples + samples for count in _MILESTONES)
 
     @property
     def due(self) -> bool:

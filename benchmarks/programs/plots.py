@@ -17,7 +17,7 @@ _PANELS = (("samples_per_s", "samples/s"), ("cpu", "CPU microseconds per sample"
 
 
 def draw(entries: list[dict[str, Any]], titles: dict[str, str], name: str, folder: Path) -> None:
-    """Bars of medians with their range, on logarithmic scales."""
+    """Medians with their range, on logarithmic scales."""
     figure, axes = pyplot.subplots(1, 2, figsize=(11, 0.9 + 0.4 * len(entries)), sharey=True)
     names = [titles[entry["contestant"]] for entry in entries]
     own = ("ours", "core")
@@ -27,10 +27,13 @@ def draw(entries: list[dict[str, Any]], titles: dict[str, str], name: str, folde
         medians = [each["median"] for each in found]
         below = [each["median"] - each["least"] for each in found]
         above = [each["most"] - each["median"] for each in found]
-        axis.barh(names, medians, xerr=[below, above], color=colours, capsize=3)
+        # points: on a logarithmic scale the length of a bar says nothing
+        axis.errorbar(medians, names, xerr=[below, above], fmt="none", ecolor="#888888", capsize=3)
+        axis.scatter(medians, names, color=colours, zorder=3)
         axis.set_xscale("log")
+        axis.set_xlim(min(medians) / 2, max(medians) * 4)
         axis.set_xlabel(label)
-        axis.grid(axis="x", alpha=0.3)
+        axis.grid(alpha=0.3)
         for place, median in enumerate(medians):
             text = f"{median:,.0f}" if median >= 100 else f"{median:.2f}"
             axis.annotate(

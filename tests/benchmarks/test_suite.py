@@ -116,6 +116,8 @@ def test_smoke_figures_are_marked() -> None:
         ("obvious", "images", "json", False),
         ("ours-4-sync", "images", "json", True),
         ("core", "flights", "vw", True),
+        ("river", "dense", "arrow", False),
+        ("confluent-floor", "images", "arrow", True),
     ],
 )
 def test_contestants_do_what_they_can(
@@ -131,6 +133,8 @@ def test_every_contestant_has_a_title() -> None:
 def test_a_workload_without_a_format_means_all_of_its_formats() -> None:
     assert contests("images,dense:vw,dense") == (
         ("images", "json"),
+        ("images", "arrow"),
         ("dense", "vw"),
         ("dense", "json"),
+        ("dense", "arrow"),
     )

@@ -20,7 +20,7 @@ from flink_ol.wire.formats import sample_format
 SEEDED = [name for name in WORKLOADS if name != "flights"]  # that is a data set, read as a whole
 IN_VW = [name for name in SEEDED if "vw" in WORKLOADS[name].formats]
 CONTESTS = [(name, encoding) for name in SEEDED for encoding in WORKLOADS[name].formats]
-FEW = 300
+FEW = 1000
 reading: Any = importlib.import_module("benchmarks.programs.reading")  # of another environment
 
 
@@ -33,7 +33,7 @@ def _decoded(name: str, encoding: str) -> Samples:
     spec = _spec(name, encoding)
     decoder = sample_format(encoding, spec.samples.fields, spec.learning)
     records = workloads.records(name, encoding, FEW)
-    samples, rejections = decoder.decode(records, np.arange(FEW, dtype=np.int64))
+    samples, rejections = decoder.decode(records, np.arange(len(records), dtype=np.int64))
     assert rejections == []
     return samples
 
@@ -66,6 +66,15 @@ def test_contestants_read_the_same_from_both_formats(name: str) -> None:
     for (ours, label), (theirs, their_label) in zip(as_json, as_vw, strict=True):
         assert int(label) == their_label
         assert ours == theirs
+
+
+@pytest.mark.parametrize("name", SEEDED)
+def test_arrow_says_what_json_says(name: str) -> None:
+    as_json, as_arrow = _decoded(name, "json"), _decoded(name, "arrow")
+    np.testing.assert_array_equal(as_json.labels, as_arrow.labels)
+    np.testing.assert_array_equal(as_json.indptr, as_arrow.indptr)
+    np.testing.assert_array_equal(as_json.keys, as_arrow.keys)
+    np.testing.assert_array_equal(as_json.values.astype(np.float32), as_arrow.values)
 
 
 def test_numbers_and_categories_are_the_same_in_both_formats() -> None:
