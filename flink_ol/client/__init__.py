@@ -19,13 +19,17 @@ from flink_ol.client.model import Model
 from flink_ol.client.predictor import Predictor
 from flink_ol.client.samples import SampleWriter
 from flink_ol.client.snapshots import SnapshotReader
+from flink_ol.wire.arrow_samples import ArrowFields
+from flink_ol.wire.json_samples import JsonFields
 
 __all__ = [
+    "ArrowFields",
     "BrokerUnreachableError",
     "ClientError",
     "Connection",
     "DeadLetterReader",
     "DeliveryError",
+    "JsonFields",
     "MetricsReader",
     "Model",
     "NoSnapshotError",

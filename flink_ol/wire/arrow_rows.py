@@ -15,7 +15,7 @@ from flink_ol.core.wording import shown
 from flink_ol.wire import arrow_columns as columns
 from flink_ol.wire.arrow_layout import Layout, count, layout, number
 from flink_ol.wire.arrow_stream import MOST_BYTES, checked
-from flink_ol.wire.feature_rows import Entries
+from flink_ol.wire.feature_rows import Entries, stacked
 from flink_ol.wire.json_faults import importance_fault
 from flink_ol.wire.names import FeatureNames
 
@@ -49,7 +49,7 @@ class ArrowRows:
             entries.append(self._entries(batch, found, of_batch))
             faults |= {first + row: why for row, why in of_batch.items()}
             first += batch.num_rows
-        indptr, keys, values, numeric = entries[0] if len(entries) == 1 else _stacked(entries)
+        indptr, keys, values, numeric = entries[0] if len(entries) == 1 else stacked(entries)
         samples = Samples(
             indptr,
             keys,
@@ -198,13 +198,3 @@ class ArrowRows:
         keys = self.indices.keys(numbers[~spoilt[rows]].astype(np.int64))
         kept = np.repeat(~spoilt, np.diff(valued.indptr))
         return columns.without_absent(indptr, keys, valued.items.filter(pa.array(kept)))
-
-
-def _stacked(parts: list[Entries]) -> Entries:
-    """The rows of all ``parts``, one part after the other."""
-    lengths = np.concatenate([np.diff(part.indptr) for part in parts])
-    indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
-    keys, values, numeric = (
-        np.concatenate(column) for column in list(zip(*parts, strict=True))[1:]
-    )
-    return Entries(indptr, keys, values, numeric)

@@ -32,11 +32,12 @@ def encode_matrix(
     fields: Any,
     names: Sequence[str] | None = None,
 ) -> bytes:
-    """One message of the rows of ``X`` (samples, features); NaN is absent.
+    """One message of the rows of ``X`` (samples, features), images (samples, ...); NaN is absent.
 
     ``label`` and ``importance`` (samples,); ``names``: of the columns, else "0", "1", ....
     """
     X = np.asarray(X)
+    X = X.reshape(len(X), -1)
     columns: dict[str, Any] = {}
     absent = np.isnan(X) if X.dtype.kind == "f" else np.zeros((0, 0), np.bool_)
     masked = bool(absent.any())

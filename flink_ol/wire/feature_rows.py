@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -38,6 +39,16 @@ def entries(rows: list[Any], names: FeatureNames) -> Entries:
     if not np.isfinite(found.values).all():
         raise UnusualError
     return found
+
+
+def stacked(parts: Sequence[Entries]) -> Entries:
+    """The rows of all ``parts``, one part after the other."""
+    lengths = np.concatenate([np.diff(part.indptr) for part in parts])
+    indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+    keys, values, numeric = (
+        np.concatenate(column) for column in list(zip(*parts, strict=True))[1:]
+    )
+    return Entries(indptr, keys, values, numeric)
 
 
 def named(row: list[Any], names: FeatureNames) -> dict[str, Any]:

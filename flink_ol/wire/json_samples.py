@@ -27,7 +27,8 @@ from flink_ol.core.labels import Labels
 from flink_ol.core.messages import Request
 from flink_ol.core.samples import Rejection, Samples
 from flink_ol.core.wording import shown
-from flink_ol.wire.feature_rows import NUMBERS, UnusualError, entries, named
+from flink_ol.wire.feature_rows import NUMBERS, Entries, UnusualError, entries, named, stacked
+from flink_ol.wire.json_arrays import array_entries, array_of, encoded_array, is_array
 from flink_ol.wire.json_faults import (
     MOST_BYTES,
     features_fault,
@@ -113,7 +114,11 @@ class JsonSamples:
     def encode(
         self, features: Mapping[str, Any] | Sequence[Any], label: Any = None, **parts: Any
     ) -> bytes:
-        """A record; ``parts`` may be importance, id and time."""
+        """A record; ``parts`` may be importance, id and time. An array travels as its bytes."""
+        if isinstance(features, np.ndarray):
+            features = (
+                features.tolist() if self._fields.features is None else encoded_array(features)
+            )
         names = self._fields
         fields = {getattr(names, part): value for part, value in parts.items()}
         if label is not None:
@@ -165,11 +170,26 @@ class JsonSamples:
         labels = self._labels(records) if labelled else np.full(count, math.nan)
         importance = self._importance(records)
         rows = self._rows(records)
-        indptr, keys, values, numeric = entries(rows, self._names)
+        indptr, keys, values, numeric = self._entries(rows)
         offsets = np.asarray(offsets, np.int64)
         return Samples(
             indptr, keys, values, numeric, labels, importance, offsets, self._names.by_key
         )
+
+    def _entries(self, rows: list[Any]) -> Entries:
+        arrays = [is_array(row) for row in rows] if self._fields.features is not None else []
+        if not any(arrays):
+            return entries(rows, self._names)
+        try:
+            if all(arrays):
+                return array_entries(rows, self._names)
+            parts = [
+                array_entries([row], self._names) if array else entries([row], self._names)
+                for row, array in zip(rows, arrays, strict=True)
+            ]
+        except ValueError:
+            raise UnusualError from None
+        return stacked(parts)
 
     def _labels(self, records: list[dict[str, Any]]) -> np.ndarray:
         found = list(map(itemgetter(self._fields.label), records))
@@ -225,6 +245,12 @@ class JsonSamples:
         if names.features is not None and names.features not in record:
             return f"samples.fields.features: {names.features!r} is missing"
         (row,) = self._rows([record])
+        if names.features is not None and is_array(row):
+            try:
+                array_of(row)
+            except ValueError as error:
+                return f"samples.fields.features: {names.features!r}: {error}"
+            return None
         if isinstance(row, list):
             row = named(row, self._names)
         if not isinstance(row, dict):

@@ -12,6 +12,7 @@ import pytest
 from flink_ol.core.evaluation import metrics
 from flink_ol.job.spec import Spec
 from flink_ol.local.stack import Stack
+from flink_ol.wire.arrow_writing import encode_rows
 from flink_ol.wire.formats import sample_format
 from tests.plain_loop import assert_same_model, plain_loop
 from tests.running_job import RunningJob, ledger_of
@@ -49,6 +50,7 @@ CASES = [
     Case("csv", {"name": "nesterov"}, LINEAR, "regression", {"name": "epsilon_insensitive"}),
     Case("libsvm", {"name": "sgd", "learning_rate": 0.001}, FM, "multiclass"),
     Case("vw", {"name": "sgd"}, NETWORK, loss={"name": "logistic"}),
+    Case("arrow", {"name": "adagrad"}, LINEAR),
 ]
 
 
@@ -73,15 +75,25 @@ def records(spec: Spec, seed: int) -> list[bytes]:
     rng = np.random.default_rng(seed)
     encode = sample_format(spec.samples.format, spec.samples.fields, spec.learning).encode
     found: list[bytes] = []
+    rows = []
     for x in rng.normal(size=(SAMPLES, len(NAMES))).round(3):
         score = x[0] * x[1] - x[2] + 0.1 * rng.normal()
         labels = {"binary": int(score > 0), "multiclass": int(score > -0.5) + int(score > 0.5)}
         row = dict(zip(NAMES, x.tolist(), strict=True))
-        found.append(encode(row, labels.get(spec.task, round(float(score), 4))))
+        label = labels.get(spec.task, round(float(score), 4))
+        rows.append({**row, "y": label})
+        found.append(encode(row, label))
+    if spec.samples.format == "arrow":
+        found = [encode_rows(rows[i : i + 7]) for i in range(0, SAMPLES, 7)]
     found = [gzip.compress(one) if i % 2 else one for i, one in enumerate(found)]
-    for place in (5, 100, SAMPLES - 1):
+    for place in damaged(len(found)):
         found.insert(place, b'"\x00 1 :')
     return found
+
+
+def damaged(count: int) -> list[int]:
+    """Where ``count`` good records have damaged ones among them."""
+    return [5, 100, count - 1]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +114,7 @@ def test_streamed_models_are_those_of_a_plain_loop(
     for (job, sent), case in zip(jobs, cases, strict=True):
         snapshot = job.await_samples(len(sent))
         assert ledger_of(snapshot) == job.expected_ledger(), case
-        assert [letter.offset for letter in job.dead_letters()] == [5, 100, SAMPLES - 1], case
+        assert [letter.offset for letter in job.dead_letters()] == damaged(len(sent) - 3), case
         plain, sums = plain_loop(job.spec, sent)
         assert_same_model(snapshot, plain)
         ours, theirs = (metrics(each, job.spec.learning) for each in (snapshot.sums, sums))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+import pyarrow as pa
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
@@ -34,6 +35,7 @@ from flink_ol.core.messages import Version
 from flink_ol.job.spec import Spec, SpecError
 from flink_ol.job.topics import ensure_topics, topic_settings
 from flink_ol.local.ports import free_ports
+from flink_ol.wire.arrow_samples import ArrowFields
 from flink_ol.wire.control import decode_command
 from flink_ol.wire.dead_letters import encode_dead_letter
 from flink_ol.wire.errors import WireError
@@ -138,6 +140,19 @@ def test_mappings_and_arrays_become_json_records(connection: Connection, compres
         {"x": {"a": 0.5}, "y": True},
         {"x": [1.0, None], "y": 1, "w": 3.0},
     ]
+
+
+def test_with_arrow_s_fields_mappings_and_arrays_are_packed(connection: Connection) -> None:
+    X = np.arange(4400.0).reshape(2200, 2)
+    with SampleWriter(connection, fields=ArrowFields(), linger_ms=60_000) as writer:
+        writer.send_many([{"x": {"a": i}, "y": 1} for i in range(30)], partition=2)
+        assert writer.send_arrays(X, np.ones(2200), np.full(2200, 3.0), partition=2) == 2200
+    (records,) = _records(connection, connection.topics.samples).values()
+    tables = [pa.ipc.open_stream(record.value).read_all() for record in records]
+    assert [table.num_rows for table in tables] == [30, 1000, 1000, 200]
+    assert tables[0].to_pylist() == [{"a": i, "y": 1} for i in range(30)]
+    assert [x for table in tables[1:] for x in table["x"].to_pylist()] == X.tolist()
+    assert set(tables[1]["w"].to_pylist()) == {3.0}
 
 
 def test_a_key_chooses_the_partition_that_other_clients_choose(connection: Connection) -> None:
