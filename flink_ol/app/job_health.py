@@ -8,7 +8,7 @@ from flink_ol.app.flink_rest import FlinkRest, Job
 
 SILENT_MS = 10_000  # hundreds of the usual intervals between two weights frames
 
-_LOST = "numCommittablesFailure"
+_LOST = "failedCommittables"  # what Flink's counter numCommittablesFailure is called there
 _SILENCE = "feedback_silence_ms"
 _SPOILT = "spoilt_updates"
 

@@ -13,7 +13,7 @@ from flink_ol.operators.silence import Silence
 JOB = Job("j", "clicks", "RUNNING", 1)
 METRICS = {
     "v1": {"trainer.feedback_silence_ms": 0.0, "trainer.pending_updates": 3.0},
-    "v2": {"sink_snapshots__Committer.numCommittablesFailure": 0.0, "numRecordsIn": 7.0},
+    "v2": {"sink_snapshots__Committer.failedCommittables": 0.0, "numRecordsIn": 7.0},
     "v3": {"sequencer.spoilt_updates": 0.0},
 }
 
@@ -53,7 +53,7 @@ def test_a_healthy_job_has_no_alerts() -> None:
     ("vertex", "metric", "value", "said"),
     [
         ("v1", "trainer.feedback_silence_ms", 12_345.0, "no weights for 12 s while it learns"),
-        ("v2", "sink_snapshots__Committer.numCommittablesFailure", 2.0, "2 transactions were lost"),
+        ("v2", "sink_snapshots__Committer.failedCommittables", 2.0, "2 transactions were lost"),
         ("v3", "sequencer.spoilt_updates", 1.0, "1 updates with numbers that are not finite"),
     ],
 )

@@ -32,7 +32,7 @@ def test_answers_and_dead_letters_come_exactly_once_through_a_kill(
     job.submit()
     job.feed(records[:1_000])
     job.await_samples(1_000)
-    await_metrics(job, "numCommittablesFailure", "feedback_silence_ms", "spoilt_updates")
+    await_metrics(job, "failedCommittables", "feedback_silence_ms", "spoilt_updates")
     with contextlib.closing(KafkaProducer(bootstrap_servers=stack.bootstrap_servers)) as producer:
         for number in range(REQUESTS):
             if number == REQUESTS // 2:
@@ -41,7 +41,8 @@ def test_answers_and_dead_letters_come_exactly_once_through_a_kill(
             request = {"x": orjson.loads(records[number])["x"], "id": number}
             producer.send(job.spec.topics.requests, orjson.dumps(request))
             if number % 5 == 0:
-                job.feed([b"poison"])
+                producer.send(job.spec.topics.samples, b"poison", partition=0)
+                job.produced[0] += 1
             time.sleep(0.02)
         producer.flush()
     job.feed(records[1_000:])
@@ -68,7 +69,7 @@ def await_metrics(job: RunningJob, *names: str) -> None:
     while (told := cluster.worst_metrics(job.id, names)).keys() < set(names):
         assert time.monotonic() < deadline, told
         time.sleep(1)
-    assert told["numCommittablesFailure"] == told["spoilt_updates"] == 0
+    assert told["failedCommittables"] == told["spoilt_updates"] == 0
     assert told["feedback_silence_ms"] < SILENT_MS
 
 
