@@ -5,7 +5,7 @@ A state machine without I/O and without a clock: all it knows of time stands in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,8 +16,11 @@ from flink_ol.core.expiry import Touched
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Account, Ledger
 from flink_ol.core.messages import (
+    DIFFERENCE,
+    GRADIENT,
     INITIAL,
     PACE_AT_FIRST,
+    VALUES,
     Entry,
     Frame,
     Pace,
@@ -28,7 +31,7 @@ from flink_ol.core.messages import (
     Worker,
 )
 from flink_ol.core.names import KeptNames
-from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS
+from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS, without_delta
 from flink_ol.core.state import State
 from flink_ol.core.unadmitted import Waiting
 
@@ -164,8 +167,8 @@ class Model:
         if entry.overrides != state.overrides:
             state.overrides = entry.overrides
             learner.take_over(state.arrays)
-        for update in entry.updates:
-            learner.merge(state.arrays, update.delta, entry.factor)
+        updates = self._learn(state, entry, learner)
+        for update in updates:
             self._account(state, update)
             if self._expires:
                 slots = state.arrays.vocabulary.find(update.delta.keys)
@@ -182,6 +185,19 @@ class Model:
         state.expired += len(keys)
         for key in keys.tolist():
             state.names.drop(key)
+
+    def _learn(self, state: ModelState, entry: Entry, learner: Learner) -> Sequence[Update]:
+        """Take in the entry's updates; they, or their accounts alone where that led too far."""
+        meaning = entry.updates[0].meaning if entry.updates else DIFFERENCE
+        if meaning == GRADIENT:
+            return _step(state, entry, learner)
+        for update in entry.updates:
+            if meaning == VALUES:
+                state.arrays.assign(update.delta)
+                state.arrays.count(update.delta)
+            else:
+                learner.merge(state.arrays, update.delta, entry.factor)
+        return entry.updates
 
     def _account(self, state: ModelState, update: Update) -> None:
         """Take in what belongs to the samples of ``update`` beside what was learned."""
@@ -284,3 +300,15 @@ class Model:
             len(state.names),
             state.names.collisions,
         )
+
+
+def _step(state: ModelState, entry: Entry, learner: Learner) -> Sequence[Update]:
+    """One step along the entry's gradients, or none if it leads out of the finite numbers."""
+    gradients = [update.delta for update in entry.updates]
+    keys = np.concatenate([delta.keys for delta in gradients])
+    before = state.arrays.values(state.arrays.slots(keys))
+    touched = learner.step(state.arrays, gradients, entry.divisor, entry.rate_scale)
+    if state.arrays.values(touched).finite():
+        return entry.updates
+    state.arrays.assign(before)
+    return [without_delta(update) for update in entry.updates]

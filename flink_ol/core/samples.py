@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -43,6 +44,32 @@ class Samples(NamedTuple):
             self.offsets[start:stop],
             self.names,
         )
+
+    def where(self, kept: np.ndarray) -> Samples:
+        """The samples whose place in ``kept`` (samples,) bool is true."""
+        rows = [self.rows(row, row + 1) for row in np.flatnonzero(kept)]
+        return joined(rows or [self.rows(0, 0)])
+
+
+def joined(parts: Sequence[Samples]) -> Samples:
+    """The samples of all ``parts``, at least one, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    ends = np.cumsum([0] + [int(part.indptr[-1]) for part in parts])
+    starts = [part.indptr[:-1] + end for part, end in zip(parts, ends, strict=False)]
+    # samples of one decoder share their names, which know more than a mapping
+    apart = {id(part.names): part.names for part in parts}
+    names = parts[0].names if len(apart) == 1 else dict(ChainMap(*map(dict, apart.values())))
+    return Samples(
+        np.concatenate([*starts, ends[-1:]]),
+        np.concatenate([part.keys for part in parts]),
+        np.concatenate([part.values for part in parts]),
+        np.concatenate([part.numeric for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.importance for part in parts]),
+        np.concatenate([part.offsets for part in parts]),
+        names,
+    )
 
 
 class Counted(NamedTuple):
@@ -87,6 +114,12 @@ def row_numbers(samples: Samples, rejections: Sequence[Rejection]) -> np.ndarray
             whole = np.arange(end - start + len(gone))
             rows[start:end] = whole[~np.isin(whole, list(gone))]
     return rows
+
+
+def rejected_of(samples: Samples, fine: np.ndarray, reason: str) -> list[Rejection]:
+    """Rejections of the samples whose place in ``fine`` (samples,) bool is false."""
+    rows = row_numbers(samples, ())
+    return [rejection_of(samples, int(i), reason, rows) for i in np.flatnonzero(~fine)]
 
 
 def rejection_of(samples: Samples, i: int, reason: str, rows: np.ndarray) -> Rejection:

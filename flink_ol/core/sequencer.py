@@ -16,8 +16,18 @@ import numpy as np
 from flink_ol.core.config import ConfigError, Learning
 from flink_ol.core.expiry import Activity, cut_off
 from flink_ol.core.ledger import Account, Tally
-from flink_ol.core.messages import INITIAL, Entry, Hello, Update, Version, Worker
-from flink_ol.core.state import Delta
+from flink_ol.core.messages import (
+    INITIAL,
+    PACE_AT_FIRST,
+    Entry,
+    Hello,
+    Pace,
+    Update,
+    Version,
+    Worker,
+)
+from flink_ol.core.samples import Rejection
+from flink_ol.core.state import Delta, State
 from flink_ol.core.tuning import changed
 
 # A worker's part in the recent past is forgotten by half in this many updates of all workers:
@@ -68,8 +78,42 @@ class CommandRefused(NamedTuple):
     command: Mapping[str, Any]
 
 
+class KeepContribution(NamedTuple):
+    """Put the contribution to the open round into the state."""
+
+    update: Update
+
+
+class DropContributions(NamedTuple):
+    """Drop the contributions of these partitions from the state."""
+
+    partitions: tuple[int, ...]
+
+
+class KeepLearned(NamedTuple):
+    """Put what the sequencer itself learned, as values, into the state."""
+
+    update: Update
+
+
+class RejectSample(NamedTuple):
+    """A sample that the sequencer could not learn from."""
+
+    partition: int
+    rejection: Rejection
+
+
 Event = HelloArrived | UpdateArrived | CommandArrived | TimeCame
-Effect = Append | WakeMe | UpdateSpoilt | CommandRefused
+Effect = (
+    Append
+    | WakeMe
+    | UpdateSpoilt
+    | CommandRefused
+    | KeepContribution
+    | DropContributions
+    | KeepLearned
+    | RejectSample
+)
 
 
 @dataclass(slots=True)
@@ -86,6 +130,17 @@ class SequencerState:
     wake_ms: int = 0  # 0: no timer is set
     overrides: dict[str, Any] = field(default_factory=dict)  # of settings, see core.tuning
     activity: Activity = field(default_factory=Activity)  # where features expire
+    pace: Pace = PACE_AT_FIRST
+    # rounds
+    contributions: dict[int, Update] = field(default_factory=dict)  # of the open one; by partition
+    deadline_ms: int = 0  # when it closes without the others; 0: never; not stored
+    idle: set[int] = field(default_factory=set)  # partitions that no round waits for
+    resting: set[int] = field(default_factory=set)  # partitions that are done with the pass
+    late: int = 0  # contributions that came after their round
+    moved_ms: dict[int, int] = field(default_factory=dict)  # last update by partition; not stored
+    # of the learner, where the sequencer has one
+    learned: State | None = None
+    labels: dict[int, float] = field(default_factory=dict)  # last one by partition
 
 
 class Sequencer:
@@ -105,10 +160,15 @@ class Sequencer:
         self.intervals_ms = intervals_ms
         self.scale_rate = scale_rate
 
+    def initial(self) -> SequencerState:
+        """Before the first event of the first life."""
+        return SequencerState()
+
     def handle(self, state: SequencerState, event: Event, now_ms: int) -> list[Effect]:
         """Take ``event`` into ``state`` (in place); what is to be done."""
         if not state.opened:
             self._open(state, now_ms)
+            self._resume(state, now_ms)
         if isinstance(event, UpdateArrived):
             return self._order(state, event.update, now_ms)
         if isinstance(event, HelloArrived):
@@ -118,9 +178,21 @@ class Sequencer:
         if isinstance(event, CommandArrived):
             return self._obey(state, event.command, now_ms)
         state.wake_ms = 0
+        effects = self._come(state, now_ms)
         due = self._due(state, now_ms)
-        effects: list[Effect] = [self._append(state, now_ms, due)] if due else []
+        effects += [self._append(state, now_ms, due)] if due else []
         return effects + self._wake(state)
+
+    def _come(self, state: SequencerState, now_ms: int) -> list[Effect]:
+        """What a mode has to do because of the time."""
+        return []
+
+    def _deadlines(self, state: SequencerState) -> list[int]:
+        """When a mode wants to be woken."""
+        return []
+
+    def _resume(self, state: SequencerState, now_ms: int) -> None:
+        """What a mode has to do when a life begins."""
 
     def _open(self, state: SequencerState, now_ms: int) -> None:
         """Begin an epoch above every version that any earlier life may have sent out."""
@@ -129,18 +201,26 @@ class Sequencer:
         state.workers = {}
         state.wake_ms = 0
 
-    def _order(self, state: SequencerState, update: Update, now_ms: int) -> list[Effect]:
+    def _expect(self, state: SequencerState, update: Update) -> None:
         expected = state.sequences.get(update.partition, 0) + 1
         if update.sequence != expected:
             raise AssertionError(
                 f"update {update.sequence} of partition {update.partition} where {expected} was "
                 "due: the state of the trainer and of the sequencer are not of one checkpoint"
             )
+
+    def _sound(self, update: Update, effects: list[Effect]) -> Update:
+        """The update, or, if a number of it is not finite, its account alone."""
+        if update.delta.finite():
+            return update
+        effects.append(UpdateSpoilt(update))
+        return without_delta(update)
+
+    def _order(self, state: SequencerState, update: Update, now_ms: int) -> list[Effect]:
+        self._expect(state, update)
         state.sequences[update.partition] = update.sequence
         effects: list[Effect] = []
-        if not update.delta.finite():
-            effects.append(UpdateSpoilt(update))
-            update = _without_delta(update)
+        update = self._sound(update, effects)
         factor = self._weigh(state, update)
         state.owed |= self.intervals_ms.keys()
         effects.append(
@@ -186,10 +266,12 @@ class Sequencer:
         }
 
     def _wake(self, state: SequencerState) -> list[Effect]:
-        """Ask to be woken when the next owed publication is due, unless that is already asked."""
-        if not state.owed:
+        """Ask to be woken when something is due next, unless that is already asked."""
+        times = [state.published_ms.get(k, 0) + self.intervals_ms[k] for k in state.owed]
+        times += self._deadlines(state)
+        if not times:
             return []
-        at_ms = min(state.published_ms.get(k, 0) + self.intervals_ms[k] for k in state.owed)
+        at_ms = min(times)
         if state.wake_ms and state.wake_ms <= at_ms:
             return []
         state.wake_ms = at_ms
@@ -216,12 +298,13 @@ class Sequencer:
                 publish=frozenset(publish),
                 overrides=state.overrides,
                 expire_before_ms=before_ms,
+                pace=state.pace,
                 **fields,
             )
         )
 
 
-def _without_delta(update: Update) -> Update:
+def without_delta(update: Update) -> Update:
     """The update with all its samples rejected and nothing to merge."""
     account = update.account
     rejected = account.learned.join(account.rejected)

@@ -174,11 +174,15 @@ class State:
                 array[slots] = rule(array[slots], difference, factor)
             else:
                 array[...] = rule(array, difference, factor)
+        self.count(delta)
+        return slots
+
+    def count(self, delta: Delta) -> None:
+        """Count the features of ``delta`` that wait, in place; those with rows wait no longer."""
         self.waiting.clear(delta.keys)
         if delta.waiting is not None:
             waits = self.vocabulary.find(delta.waiting.keys) < 0
             self.waiting.add(Counts(delta.waiting.keys[waits], delta.waiting.counts[waits]))
-        return slots
 
     def remove(self, keys: np.ndarray) -> np.ndarray:
         """Drop the rows of ``keys``, in place; which rows stayed, in order: (rows,) int64.

@@ -15,11 +15,45 @@ import numpy as np
 
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Account, Tally
-from flink_ol.core.messages import INITIAL, Frame, Hello, Update, Version, Worker
+from flink_ol.core.messages import (
+    INITIAL,
+    PACE_AT_FIRST,
+    Frame,
+    Hello,
+    Pace,
+    Update,
+    Version,
+    Worker,
+)
 from flink_ol.core.names import told
 from flink_ol.core.samples import Rejection, Samples, rejection_of, row_numbers
-from flink_ol.core.state import State
+from flink_ol.core.state import Delta, State
 from flink_ol.core.unadmitted import Waiting
+from flink_ol.core.waiting_room import Batch, Room
+
+NOT_FINITE = (
+    "learning from it makes the model infinite or not a number: check the sample's scale, or "
+    "lower optimizer.learning_rate"
+)
+
+
+class Sent(NamedTuple):
+    """A contribution to a round that the model does not confirm yet."""
+
+    round: int
+    samples: int
+    ends_pass: bool
+
+
+class Progress(NamedTuple):
+    """Where a partition stands."""
+
+    sequence: int = 0  # of its last update
+    label: float = math.nan  # of its last learned sample, for the no-change baseline
+    position: int = 0  # samples of the waiting batches that are done with
+    passes: int = 0  # over a bounded input, done
+    sent: Sent | None = None
+    end: int = -1  # offset after the last sample of a bounded input; -1: not known, or endless
 
 
 class BatchArrived(NamedTuple):
@@ -49,13 +83,13 @@ class PartitionRestored(NamedTuple):
     partition: int
     progress: Progress
     pending: Sequence[Update]
+    waiting: Sequence[Batch] = ()  # kept by KeepBatch, in order
 
 
-class Progress(NamedTuple):
-    """Where a partition stands."""
+class TimeCame(NamedTuple):
+    """A timer of the partition asked for by WakeMe fired."""
 
-    sequence: int = 0  # of its last update
-    label: float = math.nan  # of its last learned sample, for the no-change baseline
+    partition: int
 
 
 class SayHello(NamedTuple):
@@ -63,10 +97,41 @@ class SayHello(NamedTuple):
 
 
 class SendUpdate(NamedTuple):
-    """Emit the update, and keep it as pending in the partition's state."""
+    """Emit the update, and keep it as pending in the partition's state if it is one."""
 
     update: Update
+    pending: bool = True
+
+
+class SaveProgress(NamedTuple):
+    """Put the progress into the partition's state."""
+
+    partition: int
     progress: Progress
+
+
+class KeepBatch(NamedTuple):
+    """Put the batch that just arrived into the partition's state."""
+
+    partition: int
+    number: int
+
+
+class DropBatches(NamedTuple):
+    """Drop these batches of the partition's state."""
+
+    partition: int
+    numbers: tuple[int, ...]
+
+
+class WakeMe(NamedTuple):
+    """Come back to the partition after a while: perhaps its samples may go on then."""
+
+    partition: int
+
+
+class SlowDown(NamedTuple):
+    """More samples wait than should: take the next batch a little later."""
 
 
 class ForgetUpdates(NamedTuple):
@@ -81,8 +146,18 @@ class DeadLetter(NamedTuple):
     rejection: Rejection
 
 
-Event = BatchArrived | FrameArrived | FrameRestored | PartitionRestored
-Effect = SayHello | SendUpdate | ForgetUpdates | DeadLetter
+Event = BatchArrived | FrameArrived | FrameRestored | PartitionRestored | TimeCame
+Effect = (
+    SayHello
+    | SendUpdate
+    | SaveProgress
+    | ForgetUpdates
+    | DeadLetter
+    | KeepBatch
+    | DropBatches
+    | WakeMe
+    | SlowDown
+)
 
 
 @dataclass(slots=True)
@@ -100,6 +175,9 @@ class TrainerState:
     progress: dict[int, Progress] = field(default_factory=dict)
     pending: list[Update] = field(default_factory=list)  # in the order they were learned
     forgettable: dict[int, list[int]] = field(default_factory=dict)
+    pace: Pace = PACE_AT_FIRST  # of the shards, by the frame
+    rooms: dict[int, Room] = field(default_factory=dict)  # by partition, where samples wait
+    late: int = 0  # contributions that came after their round
     ghosts: int = 0  # frames of another life
     stale: int = 0  # frames older than the one held
 
@@ -121,6 +199,8 @@ class Trainer:
             return self._learn(state, event)
         if isinstance(event, PartitionRestored):
             return self._restore_partition(state, event)
+        if isinstance(event, TimeCame):
+            return [*self._hello(state), *self._advance(state, event.partition)]
         if isinstance(event, FrameRestored):
             self._adopt(state, event.frame)
         elif state.worker not in event.frame.workers:
@@ -153,6 +233,7 @@ class Trainer:
         state.replica, state.version = replica, frame.version
         state.rate_scale, state.acknowledged = frame.rate_scale, frame.acknowledged
         state.overrides = frame.overrides
+        state.pace = frame.pace
         state.named = replica.vocabulary.size
         still_pending = []
         for update in state.pending:
@@ -163,15 +244,29 @@ class Trainer:
                 state.forgettable.setdefault(update.partition, []).append(update.sequence)
         state.pending = still_pending
 
+    def _advance(self, state: TrainerState, partition: int) -> list[Effect]:
+        """Go on with what waits: nothing does where every sample is learned when it comes."""
+        return []
+
+    @staticmethod
+    def _hello(state: TrainerState) -> list[Effect]:
+        """What is said before anything else in a life."""
+        if state.greeted:
+            return []
+        state.greeted = True
+        return [SayHello(Hello(state.worker))]
+
+    def _greet(self, state: TrainerState, event: BatchArrived) -> list[Effect]:
+        """What is to be done with any batch, whatever is learned from it."""
+        effects = self._hello(state)
+        if forgotten := state.forgettable.pop(event.partition, None):
+            effects.append(ForgetUpdates(event.partition, tuple(forgotten)))
+        effects += (DeadLetter(event.partition, rejection) for rejection in event.rejections)
+        return effects
+
     def _learn(self, state: TrainerState, event: BatchArrived) -> list[Effect]:
-        effects: list[Effect] = []
-        if not state.greeted:
-            state.greeted = True
-            effects.append(SayHello(Hello(state.worker)))
+        effects = self._greet(state, event)
         partition = event.partition
-        if forgotten := state.forgettable.pop(partition, None):
-            effects.append(ForgetUpdates(partition, tuple(forgotten)))
-        effects += (DeadLetter(partition, rejection) for rejection in event.rejections)
         # a record of which some samples can be used is not rejected
         usable = set(event.samples.offsets.tolist()) if event.rejections else set()
         offsets = {rejection.offset for rejection in event.rejections} - usable
@@ -204,11 +299,7 @@ class Trainer:
             account = _account(sample, rejected, letters, told)
             update = self._update(state, event, sample, progress, account)
             if update is None:
-                reason = (
-                    "learning from it makes the model infinite or not a number: "
-                    "check the sample's scale, or lower optimizer.learning_rate"
-                )
-                effects.append(DeadLetter(partition, rejection_of(samples, i, reason, rows)))
+                effects.append(DeadLetter(partition, rejection_of(samples, i, NOT_FINITE, rows)))
                 letters += 1
             else:
                 self._keep(state, update, sample, progress, effects)
@@ -242,7 +333,6 @@ class Trainer:
         if not (delta.finite() and all(np.isfinite(value).all() for value in sums.values())):
             learner.restore(replica, mark)
             return None
-        new = replica.vocabulary.find(delta.keys) >= state.named
         return Update(
             event.partition,
             progress.sequence + 1,
@@ -251,11 +341,18 @@ class Trainer:
             account,
             delta,
             sums,
-            # what was put in for an absent feature was named when it was met
-            {int(key): samples.names[int(key)] for key in delta.keys[new] if key in samples.names},
+            {},
             event.newest_ms,
-            others=told(samples.names, delta.keys, delta.keys[new]),
-        )
+        )._replace(**self._names(state, delta, samples))
+
+    @staticmethod
+    def _names(state: TrainerState, delta: Delta, samples: Samples) -> dict[str, Any]:
+        """What an update tells of names: those of features that the frame does not know."""
+        new = delta.keys[state.replica.vocabulary.find(delta.keys) >= state.named]
+        names = samples.names
+        # what was put in for an absent feature was named when it was met
+        known = {key: names[key] for key in new.tolist() if key in names}
+        return {"names": known, "others": told(names, delta.keys, new)}
 
     @staticmethod
     def _keep(
@@ -269,7 +366,7 @@ class Trainer:
         after = Progress(update.sequence, label)
         state.progress[update.partition] = after
         state.pending.append(update)
-        effects.append(SendUpdate(update, after))
+        effects += (SendUpdate(update), SaveProgress(update.partition, after))
 
 
 def _account(samples: Samples, rejected: Tally, letters: int, told: bool = False) -> Account:

@@ -104,13 +104,24 @@ class Async(_Gradients):
 Training = Annotated[Local | Sync | Bounded | Async | Exact, Tagged("mode")]
 
 
+def passes_of(training: Any) -> int | None:
+    """How often to learn from a bounded input; None: the input is endless."""
+    return training.passes if isinstance(training, Sync) else None
+
+
 def check_training(
-    training: Mapping[str, Any], model: Mapping[str, Any], optimizer: Mapping[str, Any]
+    training: Mapping[str, Any],
+    model: Mapping[str, Any],
+    optimizer: Mapping[str, Any],
+    features: Mapping[str, Any],
 ) -> None:
-    """ConfigError unless model and optimizer can learn in the mode of ``training``; all as JSON."""
+    """ConfigError unless all the others can be had in the mode of ``training``; all as JSON."""
     mode, family = training.get("mode", "local"), model.get("family", "linear")
     if mode == "exact" and family not in ("linear", "fm"):
         allowed = f"another mode: one learner would take every step of the family {family}"
+        raise ConfigError("training.mode", mode, allowed)
+    if mode == "exact" and features.get("expiry") is not None:
+        allowed = "another mode: its learner keeps every feature, so none can have features.expiry"
         raise ConfigError("training.mode", mode, allowed)
     if mode in ("sync", "bounded", "async") and optimizer.get("name", "sgd") == "adaptive":
         allowed = "local or exact: the optimizer adaptive steps sample by sample"

@@ -101,7 +101,8 @@ class Spec(Checked):
         check_classes(self.task, self.classes)
         check_loss(self.task, self.loss.name if self.loss else None)
         check_optimizer(self.optimizer.to_json(), self.model.to_json())
-        check_training(self.training.to_json(), self.model.to_json(), self.optimizer.to_json())
+        sections = (self.training, self.model, self.optimizer, self.features)
+        check_training(*(section.to_json() for section in sections))
         return self
 
     @classmethod
@@ -255,10 +256,10 @@ def _beyond_one_key(fields: Mapping[str, Any], wrong: Set[str]) -> list[Problem]
             check_optimizer(fields.get("optimizer", {}), fields.get("model", {}))
         except ConfigError as error:
             problems.append(not_allowed(error.key, error.value, error.allowed))
-    if not wrong & {"training", "model", "optimizer"}:
-        sections = (fields.get(name, {}) for name in ("training", "model", "optimizer"))
+    together = ("training", "model", "optimizer", "features")
+    if not wrong & set(together):
         try:
-            check_training(*sections)
+            check_training(*(fields.get(name, {}) for name in together))
         except ConfigError as error:
             problems.append(not_allowed(error.key, error.value, error.allowed))
     return problems

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pyflink.common import Configuration, Types
@@ -11,6 +13,7 @@ from pyflink.java_gateway import get_gateway
 from pyflink.util.java_utils import get_j_env_configuration
 
 from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS
+from flink_ol.core.training import Exact
 from flink_ol.job.endpoints import Endpoints
 from flink_ol.job.origin import own_folder
 from flink_ol.job.spec import Spec
@@ -20,13 +23,17 @@ from flink_ol.operators.sequencer import SequencerFunction
 from flink_ol.operators.trainer import TrainerFunction
 
 _CHECKPOINTS = "execution.checkpointing.dir"
+_ENDLESS: Mapping[int, int] = MappingProxyType({})
 MAX_PARALLELISM = 128  # fixed for the life of a job: keys and state are laid out by it
 
 
-def build(spec: Spec, start: bytes | None = None) -> StreamExecutionEnvironment:
+def build(
+    spec: Spec, start: bytes | None = None, ends: Mapping[int, int] = _ENDLESS
+) -> StreamExecutionEnvironment:
     """The environment with the whole job in it, ready to execute.
 
     ``start``: the model file that ``model.start_from`` names, see job.start_model.
+    ``ends``: partition -> offset after its last sample, where training makes passes.
     """
     environment = StreamExecutionEnvironment.get_execution_environment(configuration(spec))
     environment.set_parallelism(spec.training.workers)
@@ -45,7 +52,9 @@ def build(spec: Spec, start: bytes | None = None) -> StreamExecutionEnvironment:
         _keyed(batches, states.batch_type())
         .connect(endpoints.weights().broadcast(states.newest_frame()))
         .process(
-            TrainerFunction(*learning, *samples_format, spec.topics.samples, start),
+            TrainerFunction(
+                *learning, *samples_format, spec.topics.samples, spec.training, ends, start
+            ),
             states.keyed(states.message_type()),
         )
         .name("trainer")
@@ -61,7 +70,12 @@ def build(spec: Spec, start: bytes | None = None) -> StreamExecutionEnvironment:
         _keyed(updates.union(endpoints.commands()), states.message_type())
         .process(
             SequencerFunction(
-                spec.learning, intervals_ms, getattr(spec.training, "scale_rate", False)
+                *learning,
+                intervals_ms,
+                spec.training,
+                frozenset(ends or range(spec.samples.partitions)),
+                spec.topics.samples,
+                start,
             ),
             states.bytes_type(),
         )
@@ -89,6 +103,8 @@ def build(spec: Spec, start: bytes | None = None) -> StreamExecutionEnvironment:
     endpoints.write(predictions.get_side_output(states.metrics()), "metrics")
     endpoints.write(predictions.get_side_output(states.snapshots()), "snapshots", exactly_once=True)
     dead_letters = updates.get_side_output(states.dead_letters())
+    if isinstance(spec.training, Exact):  # where the sequencer learns
+        dead_letters = dead_letters.union(log.get_side_output(states.dead_letters()))
     endpoints.write(dead_letters, "dead-letters", delivery.dead_letters == "exactly_once")
     return environment
 

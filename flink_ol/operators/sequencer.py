@@ -10,24 +10,38 @@ from pyflink.common import Row
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 
 from flink_ol.core.config import Learning
+from flink_ol.core.evaluation import Evaluation
+from flink_ol.core.learner import Learner
+from flink_ol.core.messages import Frame
+from flink_ol.core.modes import sequencer_of
 from flink_ol.core.sequencer import (
     Append,
     CommandArrived,
     CommandRefused,
+    DropContributions,
     Event,
     HelloArrived,
-    Sequencer,
+    KeepContribution,
+    KeepLearned,
+    RejectSample,
     SequencerState,
     TimeCame,
     UpdateArrived,
     UpdateSpoilt,
     WakeMe,
 )
+from flink_ol.core.start import start_of
+from flink_ol.core.state import Delta
+from flink_ol.core.training import Training
 from flink_ol.operators import states
+from flink_ol.operators.model_log import ModelLog
 from flink_ol.operators.worker import stop_state_sampling
 from flink_ol.wire.control import decode_command
+from flink_ol.wire.dead_letters import encode_dead_letter
 from flink_ol.wire.entries import encode_entry
 from flink_ol.wire.errors import WireError
+from flink_ol.wire.frames import decode_frame, encode_frame
+from flink_ol.wire.model_file import decode_snapshot
 from flink_ol.wire.operator_state import decode_sequencer_state, encode_sequencer_state
 from flink_ol.wire.updates import decode_hello, decode_update, encode_update
 
@@ -36,21 +50,41 @@ class SequencerFunction(KeyedProcessFunction):
     """Updates, hellos and commands in, log entries out."""
 
     def __init__(
-        self, learning: Learning, intervals_ms: Mapping[str, int], scale_rate: bool
+        self,
+        learning: Learning,
+        evaluation: Evaluation,
+        intervals_ms: Mapping[str, int],
+        training: Training,
+        shards: frozenset[int],
+        topic: str,
+        start: bytes | None = None,
     ) -> None:
-        self._learning = learning
-        self._intervals_ms, self._scale_rate = dict(intervals_ms), scale_rate
+        """``shards``: partitions that have samples; ``topic``: theirs, for dead letters.
+
+        ``start``: the model file that a new job begins with, already checked.
+        """
+        self._start = start
+        self._learning, self._evaluation = learning, evaluation
+        self._intervals_ms, self._training = dict(intervals_ms), training
+        self._shards, self._topic = shards, topic
 
     def open(self, runtime_context: RuntimeContext) -> None:
         stop_state_sampling()
-        self._sequencer = Sequencer(self._learning, self._intervals_ms, self._scale_rate)
+        start = None if self._start is None else start_of(decode_snapshot(self._start))
+        learner = Learner(self._learning, self._evaluation, start)
+        self._sequencer = sequencer_of(self._training, learner, self._intervals_ms, self._shards)
         self._state: SequencerState | None = None
         self._stored = runtime_context.get_state(states.sequencer_state())
+        self._contributions = runtime_context.get_map_state(states.round_contributions())
+        self._learned = runtime_context.get_map_state(states.learned_log())
+        self._log = ModelLog()
+        self._dead_letters = states.dead_letters()
         group = runtime_context.get_metrics_group()
         self._spoilt = group.counter("spoilt_updates")
         self._refused = group.counter("refused_commands")
+        group.gauge("late_contributions", lambda: self._state.late if self._state else 0)
 
-    def process_element(self, value: Row, ctx: Any) -> Iterator[bytes]:
+    def process_element(self, value: Row, ctx: Any) -> Iterator[Any]:
         kind, payload = value
         event: Event
         if kind == states.UPDATE:
@@ -65,13 +99,13 @@ class SequencerFunction(KeyedProcessFunction):
                 return
         yield from self._handle(event, payload, ctx)
 
-    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[bytes]:
+    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Any]:
         yield from self._handle(TimeCame(), b"", ctx)
 
-    def _handle(self, event: Event, payload: bytes, ctx: Any) -> Iterator[bytes]:
+    def _handle(self, event: Event, payload: bytes, ctx: Any) -> Iterator[Any]:
         if self._state is None:
-            stored = self._stored.value()
-            self._state = SequencerState() if stored is None else decode_sequencer_state(stored)
+            self._state = self._restored()
+        state = self._state
         now_ms = time.time_ns() // 1_000_000
         for effect in self._sequencer.handle(self._state, event, now_ms):
             if isinstance(effect, Append):
@@ -87,4 +121,46 @@ class SequencerFunction(KeyedProcessFunction):
                 self._spoilt.inc()
             elif isinstance(effect, CommandRefused):
                 self._refused.inc()
+            elif isinstance(effect, KeepContribution):
+                contribution = effect.update
+                sent = event.update if isinstance(event, UpdateArrived) else None
+                encoded = payload if contribution is sent else encode_update(contribution)
+                self._contributions.put(contribution.partition, encoded)
+            elif isinstance(effect, DropContributions):
+                for partition in effect.partitions:
+                    self._contributions.remove(partition)
+            elif isinstance(effect, KeepLearned):
+                update = encode_update(effect.update)
+                self._log.append(self._learned, update, lambda: _base(state))
+            elif isinstance(effect, RejectSample):
+                offset, reason = effect.rejection.offset, effect.rejection.reason
+                letter = encode_dead_letter(self._topic, effect.partition, offset, reason, None)
+                yield self._dead_letters, letter
         self._stored.update(encode_sequencer_state(self._state))
+
+    def _restored(self) -> SequencerState:
+        """The state of the checkpoint, or that of a first life."""
+        stored, first = self._stored.value(), self._sequencer.initial()
+        if stored is None:
+            return first
+        state = decode_sequencer_state(stored)
+        for encoded in self._contributions.values():
+            update = decode_update(encoded)
+            state.contributions[update.partition] = update
+        if first.learned is not None:
+            state.learned = first.learned
+            base, updates = self._log.restore(self._learned)
+            if base is not None:
+                frame = decode_frame(base)
+                state.learned.assign(Delta(frame.keys, frame.arrays))
+            for encoded in updates:
+                state.learned.assign(decode_update(encoded).delta)
+        return state
+
+
+def _base(state: SequencerState) -> bytes:
+    """All that the sequencer learned, as a frame."""
+    learned = state.learned
+    assert learned is not None
+    arrays = {spec.name: learned.rows(spec.name) for spec in learned.specs}
+    return encode_frame(Frame(state.version, (), {}, 1.0, learned.vocabulary.keys, arrays))

@@ -81,6 +81,21 @@ def pending_updates() -> MapStateDescriptor:
     return MapStateDescriptor("pending-updates", Types.LONG(), bytes_type())
 
 
+def waiting_batches() -> MapStateDescriptor:
+    """Trainer, keyed by partition: batches whose samples wait for their turn, see wire.batches."""
+    return MapStateDescriptor("waiting-batches", Types.LONG(), bytes_type())
+
+
+def round_contributions() -> MapStateDescriptor:
+    """Sequencer: contributions to the open round, by partition."""
+    return MapStateDescriptor("round-contributions", Types.LONG(), bytes_type())
+
+
+def learned_log() -> MapStateDescriptor:
+    """Sequencer: what it learned itself: a base frame and the updates since, see model_log."""
+    return MapStateDescriptor("learned-log", Types.LONG(), bytes_type())
+
+
 def sequencer_state() -> ValueStateDescriptor:
     """Sequencer, under its only key."""
     return ValueStateDescriptor("sequencer", bytes_type())

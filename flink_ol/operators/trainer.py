@@ -6,7 +6,8 @@ import gc
 import secrets
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -17,24 +18,34 @@ from flink_ol.core.config import Learning
 from flink_ol.core.evaluation import Evaluation
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Worker
-from flink_ol.core.samples import Rejection
+from flink_ol.core.modes import trainer_of
+from flink_ol.core.modes.gradients import GradientTrainer
+from flink_ol.core.samples import Rejection, Samples, joined
 from flink_ol.core.start import start_of
 from flink_ol.core.trainer import (
     BatchArrived,
     DeadLetter,
+    DropBatches,
     Effect,
     ForgetUpdates,
     FrameArrived,
     FrameRestored,
+    KeepBatch,
     PartitionRestored,
     Progress,
+    SaveProgress,
     SayHello,
     SendUpdate,
-    Trainer,
+    SlowDown,
+    TimeCame,
+    WakeMe,
 )
+from flink_ol.core.training import Training
+from flink_ol.core.waiting_room import Batch
 from flink_ol.operators import states
 from flink_ol.operators.silence import Silence
 from flink_ol.operators.worker import stop_state_sampling
+from flink_ol.wire.batches import RawBatch, decode_batch, encode_batch
 from flink_ol.wire.dead_letters import encode_dead_letter
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.formats import SampleFormat, sample_format
@@ -44,6 +55,8 @@ from flink_ol.wire.operator_state import decode_progress, encode_progress
 from flink_ol.wire.parts import Assembler
 from flink_ol.wire.updates import decode_update, encode_hello, encode_update
 
+_POLL_MS = 10  # how often samples that wait are looked after
+_SLOW_S = 0.02  # how long a batch is held back: weights are to pass between two
 _ONLY = 0  # the one key of the broadcast state, and of the sequencer's stream
 
 # letters of one record that carry its payload: with thousands of bad rows, all of them would be
@@ -61,12 +74,16 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         format_name: str,
         fields: Any,
         topic: str,
+        training: Training,
+        ends: Mapping[int, int],
         start: bytes | None = None,
     ) -> None:
         """``fields``: the format's settings; ``topic``: of the samples, for dead letters.
 
+        ``ends``: partition -> offset after its last sample, where training makes passes.
         ``start``: the model file that a new job begins with, already checked.
         """
+        self._training, self._ends = training, ends
         self._learning, self._evaluation = learning, evaluation
         self._format_name, self._fields = format_name, fields
         self._topic, self._start = topic, start
@@ -76,12 +93,16 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         self._decoder: SampleFormat = sample_format(self._format_name, self._fields, self._learning)
         worker = Worker(runtime_context.get_index_of_this_subtask(), secrets.randbits(63))
         start = None if self._start is None else start_of(decode_snapshot(self._start))
-        self._trainer = Trainer(Learner(self._learning, self._evaluation, start))
+        learner = Learner(self._learning, self._evaluation, start)
+        self._trainer = trainer_of(self._training, learner, self._ends)
         self._state = self._trainer.initial(worker)
         self._assembler = Assembler()
         self._frame_restored = False
         self._progress = runtime_context.get_state(states.partition_progress())
         self._pending = runtime_context.get_map_state(states.pending_updates())
+        self._waiting = runtime_context.get_map_state(states.waiting_batches())
+        self._partitions: dict[str, int] = {}  # by key, for timers
+        self._letters: Counter[int] = Counter()  # of this window's records, by offset
         self._frame_descriptor = states.newest_frame()
         self._dead_letters = states.dead_letters()
         # Decoding makes thousands of short-lived objects a batch, and each full collection would
@@ -107,32 +128,69 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
             if last - first + 1 == count
             else np.array(offsets, np.int64)
         )
-        letters: Counter[int] = Counter()  # by offset
-        for samples, rejections in self._decoder.parts(payloads, numbers):
-            batch = BatchArrived(partition, samples, rejections, newest_ms)
-            for effect in self._trainer.handle(self._state, batch):
-                yield from self._carried_out(effect, numbers, payloads, letters)
+        self._partitions[str(ctx.get_current_key())] = partition
+        self._letters.clear()
+        batch = RawBatch(partition, newest_ms, numbers, payloads)
+        for samples, rejections in self._decoded(batch):
+            event = BatchArrived(partition, samples, rejections, newest_ms)
+            yield from self._do(self._trainer.handle(self._state, event), batch, ctx)
 
-    def _carried_out(
-        self,
-        effect: Effect,
-        offsets: np.ndarray,
-        payloads: list[bytes | None],
-        letters: Counter[int],
-    ) -> Iterator[Any]:
-        if isinstance(effect, SendUpdate):
-            update = encode_update(effect.update)
-            self._pending.put(effect.update.sequence, update)
-            self._progress.update(encode_progress(effect.progress))
-            self._silence.sent()
-            yield Row(_ONLY, Row(states.UPDATE, update))
-        elif isinstance(effect, DeadLetter):
-            yield self._dead_letters, self._dead_letter(effect, offsets, payloads, letters)
-        elif isinstance(effect, ForgetUpdates):
-            for sequence in effect.sequences:
-                self._pending.remove(sequence)
-        elif isinstance(effect, SayHello):
-            yield Row(_ONLY, Row(states.HELLO, encode_hello(effect.hello)))
+    def _decoded(self, batch: RawBatch) -> Iterator[tuple[Samples, Sequence[Rejection]]]:
+        """The window in parts of bounded memory; in one, where samples wait: it is kept as one."""
+        parts = self._decoder.parts(batch.payloads, batch.offsets)
+        if not isinstance(self._trainer, GradientTrainer):
+            yield from parts
+            return
+        samples, rejections = zip(*parts, strict=True)
+        yield joined(samples), list(chain.from_iterable(rejections))
+
+    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Any]:
+        """Samples wait, and perhaps their turn has come."""
+        self._restore_frame(ctx)
+        partition = self._partitions.get(str(ctx.get_current_key()))
+        if partition is None:  # the timer is of the life before, and no batch came yet
+            stored = next(iter(self._waiting.values()), None)
+            if stored is None:
+                return
+            partition = decode_batch(stored).partition
+            self._partitions[str(ctx.get_current_key())] = partition
+            self._restore_partition(partition)
+        yield from self._do(self._trainer.handle(self._state, TimeCame(partition)), None, ctx)
+
+    def _do(self, effects: list[Effect], batch: RawBatch | None, ctx: Any) -> Iterator[Any]:
+        """``batch``: the one that just came, if one did."""
+        for effect in effects:
+            if isinstance(effect, SendUpdate):
+                update = encode_update(effect.update)
+                if effect.pending:
+                    self._pending.put(effect.update.sequence, update)
+                self._silence.sent()
+                yield Row(_ONLY, Row(states.UPDATE, update))
+            elif isinstance(effect, SaveProgress):
+                self._progress.update(encode_progress(effect.progress))
+            elif isinstance(effect, DeadLetter):
+                yield self._dead_letters, self._dead_letter(effect, batch)
+            elif isinstance(effect, ForgetUpdates):
+                for sequence in effect.sequences:
+                    self._pending.remove(sequence)
+            elif isinstance(effect, KeepBatch):
+                assert batch is not None
+                self._waiting.put(effect.number, encode_batch(batch))
+            elif isinstance(effect, DropBatches):
+                for number in effect.numbers:
+                    self._waiting.remove(number)
+            elif isinstance(effect, WakeMe):
+                self._wake(ctx)
+            elif isinstance(effect, SlowDown):
+                time.sleep(_SLOW_S)
+            elif isinstance(effect, SayHello):
+                yield Row(_ONLY, Row(states.HELLO, encode_hello(effect.hello)))
+
+    @staticmethod
+    def _wake(ctx: Any) -> None:
+        # on a common grid, so that a key has one timer at a time however often it asks
+        now_ms = time.time_ns() // 1_000_000
+        ctx.timer_service().register_processing_time_timer((now_ms // _POLL_MS + 1) * _POLL_MS)
 
     def process_broadcast_element(self, value: Row, ctx: Any) -> Iterator[Any]:
         stored = ctx.get_broadcast_state(self._frame_descriptor)
@@ -172,20 +230,27 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         stored = self._progress.value()
         progress = Progress() if stored is None else decode_progress(stored)
         pending = [decode_update(update) for update in self._pending.values()]
-        self._trainer.handle(self._state, PartitionRestored(partition, progress, pending))
+        waiting: list[Batch] = []
+        for number in sorted(self._waiting.keys()):
+            raw = decode_batch(self._waiting.get(number))
+            waiting += (Batch(number, *part, raw.newest_ms) for part in self._decoded(raw))
+        restored = PartitionRestored(partition, progress, pending, waiting)
+        self._trainer.handle(self._state, restored)
 
-    def _dead_letter(
-        self,
-        effect: DeadLetter,
-        offsets: np.ndarray,
-        payloads: list[bytes | None],
-        letters: Counter[int],
-    ) -> bytes:
-        """``letters``: how many there were of the window's records so far."""
+    def _dead_letter(self, effect: DeadLetter, batch: RawBatch | None) -> bytes:
         rejection: Rejection = effect.rejection
-        payload = payloads[int(np.searchsorted(offsets, rejection.offset))]
+        payload = None if batch is None else _payload(batch, rejection.offset)
+        if payload is None and self._waiting:  # a sample that waited
+            raw = (decode_batch(stored) for stored in self._waiting.values())
+            payload = next((p for one in raw if (p := _payload(one, rejection.offset))), None)
         reason = rejection.reason
-        letters[rejection.offset] += 1
-        if letters[rejection.offset] > _WITH_PAYLOAD:
+        self._letters[rejection.offset] += 1
+        if self._letters[rejection.offset] > _WITH_PAYLOAD:
             payload, reason = None, f"{reason} (the payload is in the record's first letters)"
         return encode_dead_letter(self._topic, effect.partition, rejection.offset, reason, payload)
+
+
+def _payload(batch: RawBatch, offset: int) -> bytes | None:
+    place = int(np.searchsorted(batch.offsets, offset))
+    found = place < len(batch.offsets) and int(batch.offsets[place]) == offset
+    return batch.payloads[place] if found else None

@@ -1,10 +1,12 @@
 """Small values of the operators' state: JSON with a format number.
 
-Progress:   {"format": 1, "sequence": n, "label": x or null}
+Progress:   {"format": 1, "sequence": n, "label": x or null}, and, where samples wait,
+            "position", "passes", "end", "sent": [round, samples, ends the pass] or null
 Sequencer:  {"format": 1, "version": [epoch, number], "parts": {worker: samples},
              "sequences": {partition: n}, "published_ms": {kind: ms}, "owed": [kind, ...],
              "overrides": {setting: value}, absent where there are none,
-             "activity": [learned_ms, cut_ms, [[end, length], ...]], absent where none expires}
+             "activity": [learned_ms, cut_ms, [[end, length], ...]], absent where none expires,
+             and, where shards wait for each other, "pace", "idle", "resting", "labels"}
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ from typing import Any
 import orjson
 
 from flink_ol.core.expiry import Activity
-from flink_ol.core.messages import Version
+from flink_ol.core.messages import PACE_AT_FIRST, Version
 from flink_ol.core.sequencer import SequencerState
-from flink_ol.core.trainer import Progress
+from flink_ol.core.trainer import Progress, Sent
+from flink_ol.wire.addresses import pace_of, pace_to_json
 from flink_ol.wire.errors import WireError
 
 _FORMAT = 1
@@ -25,13 +28,29 @@ _FORMAT = 1
 
 def encode_progress(progress: Progress) -> bytes:
     label = None if math.isnan(progress.label) else progress.label
-    return orjson.dumps({"format": _FORMAT, "sequence": progress.sequence, "label": label})
+    fields = {"format": _FORMAT, "sequence": progress.sequence, "label": label}
+    waits = progress._replace(sequence=0, label=0.0) != Progress(label=0.0)
+    return orjson.dumps(fields | (_waiting(progress) if waits else {}))
+
+
+def _waiting(progress: Progress) -> dict[str, Any]:
+    sent = None if progress.sent is None else list(progress.sent)
+    names = ("position", "passes", "end")
+    return {name: getattr(progress, name) for name in names} | {"sent": sent}
 
 
 def decode_progress(stored: bytes) -> Progress:
     fields = _fields(stored, "the progress of a partition")
     label = math.nan if fields["label"] is None else float(fields["label"])
-    return Progress(int(fields["sequence"]), label)
+    sent = fields.get("sent")
+    return Progress(
+        int(fields["sequence"]),
+        label,
+        int(fields.get("position", 0)),
+        int(fields.get("passes", 0)),
+        None if sent is None else Sent(*sent),
+        int(fields.get("end", -1)),
+    )
 
 
 def encode_sequencer_state(state: SequencerState) -> bytes:
@@ -49,6 +68,12 @@ def encode_sequencer_state(state: SequencerState) -> bytes:
     activity = state.activity
     if activity.learned_ms:
         fields["activity"] = [activity.learned_ms, activity.cut_ms, activity.pauses]
+    if state.pace != PACE_AT_FIRST:
+        fields["pace"] = pace_to_json(state.pace)
+    groups = {"idle": state.idle, "resting": state.resting}
+    fields |= {name: sorted(group) for name, group in groups.items() if group}
+    if state.labels:
+        fields["labels"] = {str(partition): label for partition, label in state.labels.items()}
     return orjson.dumps(fields)
 
 
@@ -63,6 +88,10 @@ def decode_sequencer_state(stored: bytes) -> SequencerState:
         owed=set(fields["owed"]),
         overrides=dict(fields.get("overrides", {})),
         activity=Activity(learned_ms, cut_ms, [(end, length) for end, length in pauses]),
+        pace=pace_of(fields.get("pace")),
+        labels={int(key): float(label) for key, label in fields.get("labels", {}).items()},
+        idle=set(fields.get("idle", ())),
+        resting=set(fields.get("resting", ())),
     )
 
 

@@ -128,15 +128,16 @@ class Simulation:
         )
         for effect in self.trainer.handle(state, arrived):
             if isinstance(effect, trainer.SendUpdate):
-                keyed.progress = effect.progress
                 keyed.pending[effect.update.sequence] = copy.deepcopy(effect.update)
                 self.channels[worker].append(sequencer.UpdateArrived(copy.deepcopy(effect.update)))
+            elif isinstance(effect, trainer.SaveProgress):
+                keyed.progress = effect.progress
             elif isinstance(effect, trainer.SayHello):
                 self.channels[worker].append(sequencer.HelloArrived(effect.hello))
             elif isinstance(effect, trainer.ForgetUpdates):
                 for sequence in effect.sequences:
                     del keyed.pending[sequence]
-            else:
+            elif isinstance(effect, trainer.DeadLetter):
                 self.dead_letters.append((effect.partition, effect.rejection))
 
     def deliver(self, worker: int) -> None:

@@ -109,6 +109,9 @@ class Subtask:
     def _of_key(self) -> States:
         return self.keyed.setdefault(self._key, {})
 
+    def get_current_key(self) -> Any:
+        return self._key
+
     def get_index_of_this_subtask(self) -> int:
         return self.index
 

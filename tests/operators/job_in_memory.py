@@ -18,6 +18,7 @@ from pyflink.common import Row
 from flink_ol.core.config import Learning
 from flink_ol.core.evaluation import Evaluation
 from flink_ol.core.messages import INITIAL, Snapshot, Version
+from flink_ol.core.training import Local
 from flink_ol.operators import states
 from flink_ol.operators.model import ModelFunction
 from flink_ol.operators.sequencer import SequencerFunction
@@ -74,7 +75,7 @@ class JobInMemory:
         both = (self._learning, Evaluation())
         self.trainers = [
             Subtask(
-                TrainerFunction(*both, "json", JSON_FIELDS, "job.samples"),
+                TrainerFunction(*both, "json", JSON_FIELDS, "job.samples", Local(), {}),
                 i,
                 Kept(
                     {key: of for key, of in keyed.items() if key % workers == i},
@@ -84,7 +85,9 @@ class JobInMemory:
             for i in range(workers)
         ]
         self.sequencer = Subtask(
-            SequencerFunction(self._learning, INTERVALS_MS, True), 0, kept.sequencer
+            SequencerFunction(*both, INTERVALS_MS, Local(), frozenset(self.records), "job.samples"),
+            0,
+            kept.sequencer,
         )
         self.model = [
             Subtask(ModelFunction(*both, "json", JSON_FIELDS, "job", "hash", 3), i, state)

@@ -14,7 +14,7 @@ from flink_ol.core.labels import Labels
 from flink_ol.core.messages import Request, Version
 from flink_ol.core.model import Answer
 from flink_ol.core.sequencer import SequencerState
-from flink_ol.core.trainer import Progress
+from flink_ol.core.trainer import Progress, Sent
 from flink_ol.wire.control import decode_command, encode_command
 from flink_ol.wire.dead_letters import MOST_PAYLOAD_BYTES, decode_dead_letter, encode_dead_letter
 from flink_ol.wire.errors import WireError
@@ -116,7 +116,10 @@ def test_an_oversized_answer_becomes_an_error(identity: str) -> None:
 
 @given(st.integers(0, 2**62), st.floats(allow_nan=False, allow_infinity=False))
 def test_progress_is_kept(sequence: int, label: float) -> None:
-    assert decode_progress(encode_progress(Progress(sequence, label))) == (sequence, label)
+    progress = Progress(sequence, label)
+    assert decode_progress(encode_progress(progress)) == progress
+    waits = Progress(sequence, label, 5, 2, Sent(7, 256, True), 70)
+    assert decode_progress(encode_progress(waits)) == waits
     assert math.isnan(decode_progress(encode_progress(Progress(sequence))).label)
 
 

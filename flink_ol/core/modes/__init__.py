@@ -1,0 +1,57 @@
+"""The modes of training: each has a trainer and a sequencer of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flink_ol.core.learner import Learner
+from flink_ol.core.modes.bounded import (
+    AsyncTrainer,
+    BoundedSequencer,
+    BoundedTrainer,
+    StepSequencer,
+)
+from flink_ol.core.modes.exact import ExactSequencer, ExactTrainer
+from flink_ol.core.modes.sync import SyncSequencer, SyncTrainer
+from flink_ol.core.sequencer import WEIGHTS, Sequencer
+from flink_ol.core.trainer import Trainer
+from flink_ol.core.training import Async, Bounded, Exact, Local, Sync, Training
+
+Ends = Mapping[int, int]  # partition -> offset after the last sample of a bounded input
+
+
+def trainer_of(training: Training, learner: Learner, ends: Ends) -> Trainer:
+    """The trainer of the mode; ``ends`` is empty where the input has none."""
+    match training:
+        case Local():
+            return Trainer(learner)
+        case Sync():
+            return SyncTrainer(learner, training, ends)
+        case Bounded():
+            return BoundedTrainer(learner, training)
+        case Async():
+            return AsyncTrainer(learner, training)
+        case Exact():
+            return ExactTrainer(learner)
+
+
+def sequencer_of(
+    training: Training, learner: Learner, intervals_ms: Mapping[str, int], shards: frozenset[int]
+) -> Sequencer:
+    """The sequencer of the mode; ``shards`` are the partitions that have samples or may get some.
+
+    ``intervals_ms``: least time between publications of weights, snapshot, metrics.
+    """
+    match training:
+        case Local():
+            return Sequencer(learner.learning, intervals_ms, training.scale_rate)
+        case Sync():
+            return SyncSequencer(learner.learning, intervals_ms, training, shards)
+        case Bounded():
+            return BoundedSequencer(learner.learning, intervals_ms, training)
+        case Async():
+            return StepSequencer(learner.learning, intervals_ms, training.gradient)
+        case Exact():
+            # nobody waits for weights but at a hello, which is answered whatever the intervals
+            rare = {kind: ms for kind, ms in intervals_ms.items() if kind != WEIGHTS}
+            return ExactSequencer(rare, learner)

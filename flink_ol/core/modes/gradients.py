@@ -1,0 +1,174 @@
+"""What the modes share whose updates are gradients at a fixed model: samples wait for their turn.
+
+What came is kept in a waiting room, in memory and in the partition's state, until it is sent (or,
+where a contribution can be refused, until the model has it).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from flink_ol.core.learner import Learner
+from flink_ol.core.ledger import Account
+from flink_ol.core.messages import GRADIENT, Update
+from flink_ol.core.samples import Samples, rejected_of
+from flink_ol.core.state import Delta
+from flink_ol.core.trainer import (
+    NOT_FINITE,
+    BatchArrived,
+    DeadLetter,
+    DropBatches,
+    Effect,
+    KeepBatch,
+    PartitionRestored,
+    Progress,
+    SaveProgress,
+    SendUpdate,
+    SlowDown,
+    Trainer,
+    TrainerState,
+    WakeMe,
+)
+from flink_ol.core.waiting_room import Batch, Room
+
+Sums = dict[str, np.ndarray]
+
+
+class Contribution(NamedTuple):
+    """What may be sent now: the next samples in line, perhaps none."""
+
+    samples: int
+    round: int = 0
+    ends_pass: bool = False
+
+
+class GradientTrainer(Trainer):
+    """Sends gradients of the samples in line whenever :meth:`_due` allows."""
+
+    def __init__(self, learner: Learner, most_waiting: int) -> None:
+        """``most_waiting`` samples of a partition; beyond them the job fails."""
+        super().__init__(learner)
+        self._most_waiting = most_waiting
+
+    def _restore_partition(self, state: TrainerState, event: PartitionRestored) -> list[Effect]:
+        state.progress[event.partition] = event.progress
+        room = state.rooms[event.partition] = Room(position=event.progress.position)
+        for batch in event.waiting:
+            room.put(batch)
+        return []
+
+    def _learn(self, state: TrainerState, event: BatchArrived) -> list[Effect]:
+        effects = self._greet(state, event)
+        partition = event.partition
+        room = state.rooms.setdefault(partition, Room())
+        number = room.last_number + 1
+        room.put(Batch(number, event.samples, event.rejections, event.newest_ms))
+        advanced = self._advance(state, partition, number)
+        if room.batches and room.batches[-1].number == number:
+            effects.append(KeepBatch(partition, number))
+        effects += advanced
+        if room.waiting > self._most_waiting:
+            raise RuntimeError(
+                f"{room.waiting:,} samples of partition {partition} wait for their turn, "
+                f"training.waiting_samples allows {self._most_waiting:,}: larger rounds or "
+                "updates learn faster, and a higher limit holds more; they are safe in Kafka"
+            )
+        if 2 * room.waiting > self._most_waiting:
+            effects.append(SlowDown())
+        return effects
+
+    def _advance(
+        self, state: TrainerState, partition: int, just_came: int | None = None
+    ) -> list[Effect]:
+        """Go on with what waits; ``just_came`` is the batch that is not stored yet."""
+        effects: list[Effect] = []
+        room = state.rooms.setdefault(partition, Room())
+        before = state.progress.get(partition, Progress())
+        stored = {batch.number for batch in room.batches} - {just_came}
+        self._settle(state, partition, room)
+        while (due := self._due(state, partition, room)) is not None:
+            effects += self._contribute(state, partition, room, due)
+        if gone := stored - {batch.number for batch in room.batches}:
+            effects.append(DropBatches(partition, tuple(sorted(gone))))
+        after = state.progress.get(partition, Progress())
+        if after != before:
+            effects.append(SaveProgress(partition, after))
+        if self._blocked(state, partition, room):
+            effects.append(WakeMe(partition))
+        return effects
+
+    def _settle(self, state: TrainerState, partition: int, room: Room) -> None:
+        """Take note of what became of what was sent."""
+
+    def _blocked(self, state: TrainerState, partition: int, room: Room) -> bool:
+        """Whether something waits for the model, not for more samples."""
+        return room.waiting > 0
+
+    def _due(self, state: TrainerState, partition: int, room: Room) -> Contribution | None:
+        """What may be sent now; None: nothing."""
+        raise NotImplementedError
+
+    def _sent(self, state: TrainerState, partition: int, room: Room, due: Contribution) -> None:
+        """``due`` went out, and the progress has its sequence number."""
+        raise NotImplementedError
+
+    def _contribute(
+        self, state: TrainerState, partition: int, room: Room, due: Contribution
+    ) -> list[Effect]:
+        progress = state.progress.get(partition, Progress())
+        taken = room.take(due.samples)
+        delta, sums, fine = self._gradient(state, taken.samples, progress.label)
+        account = taken.account(fine) if progress.passes == 0 else Account()
+        update = Update(
+            partition,
+            progress.sequence + 1,
+            state.worker,
+            state.version,
+            account,
+            delta,
+            sums,
+            {},
+            taken.newest_ms,
+            GRADIENT,
+            None,
+            due.round,
+            due.ends_pass,
+        )._replace(**self._names(state, delta, taken.samples))
+        labels = taken.samples.labels
+        label = float(labels[-1]) if len(labels) else progress.label
+        state.progress[partition] = progress._replace(sequence=update.sequence, label=label)
+        self._sent(state, partition, room, due)
+        letters = rejected_of(taken.samples, fine, NOT_FINITE)
+        return [
+            *(DeadLetter(partition, letter) for letter in letters),
+            SendUpdate(update, pending=False),
+        ]
+
+    def _gradient(
+        self, state: TrainerState, samples: Samples, label: float
+    ) -> tuple[Delta, Sums, np.ndarray]:
+        """Gradient and sums, and which samples they are of (samples,) bool.
+
+        The others' gradients are not finite.
+        """
+        learner, replica = self.learner.tuned(state.overrides), state.replica
+
+        def of(part: Samples) -> tuple[Delta, Sums]:
+            admitted = learner.admitted(replica, part)
+            return learner.gradient(replica, learner.filled(replica, admitted, False), label)
+
+        delta, sums = of(samples)
+        fine = np.ones(len(samples), bool)
+        if not _finite(delta, sums):
+            for row in range(len(samples)):
+                fine[row] = _finite(*of(samples.rows(row, row + 1)))
+            if fine.all():  # together they are too much for a number
+                fine[:] = False
+            delta, sums = of(samples.where(fine))
+        return delta, sums, fine
+
+
+def _finite(delta: Delta, sums: Sums) -> bool:
+    return delta.finite() and all(bool(np.isfinite(value).all()) for value in sums.values())

@@ -1,0 +1,182 @@
+"""Mode ``sync``: rounds in which every shard contributes, and the model takes one step.
+
+A shard is a partition. Its part of a round is the gradient of its next samples in offset order at
+the model of the round before; the parts are summed in the order of the shards, so that results
+repeat to the bit. A shard that is late has its contribution refused: its samples join the next
+round, and until it contributes again no round waits for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from flink_ol.core.config import Learning
+from flink_ol.core.learner import Learner
+from flink_ol.core.messages import Pace, Update
+from flink_ol.core.modes.gradients import Contribution, GradientTrainer
+from flink_ol.core.sequencer import (
+    METRICS,
+    WEIGHTS,
+    DropContributions,
+    Effect,
+    KeepContribution,
+    Sequencer,
+    SequencerState,
+)
+from flink_ol.core.trainer import BatchArrived, Progress, Sent, TrainerState
+from flink_ol.core.trainer import Effect as TrainerEffect
+from flink_ol.core.training import Sync
+from flink_ol.core.waiting_room import Room
+
+
+class SyncTrainer(GradientTrainer):
+    """Contributes to a round once it holds the round's model and enough samples."""
+
+    def __init__(self, learner: Learner, training: Sync, ends: Mapping[int, int]) -> None:
+        super().__init__(learner, training.waiting_samples)
+        self._round_samples, self._passes, self._ends = (
+            training.round_samples,
+            training.passes,
+            ends,
+        )
+
+    def _learn(self, state: TrainerState, event: BatchArrived) -> list[TrainerEffect]:
+        if self._passes is not None:
+            event = _before(event, self._end(state, event.partition))
+        return super()._learn(state, event)
+
+    def _end(self, state: TrainerState, partition: int) -> int:
+        """Offset after the partition's last sample."""
+        # once a pass has begun it stays, whatever a later submission finds
+        end = state.progress.get(partition, Progress()).end
+        return self._ends.get(partition, 0) if end < 0 else end
+
+    def _settle(self, state: TrainerState, partition: int, room: Room) -> None:
+        progress = state.progress.get(partition, Progress())
+        sent = progress.sent
+        if sent is None or state.pace.round <= sent.round:
+            return
+        if state.acknowledged.get(partition, 0) < progress.sequence:
+            state.late += 1
+            progress = progress._replace(sent=None, sequence=progress.sequence - 1)
+        else:
+            progress = self._done(progress, sent, room)
+        state.progress[partition] = progress
+
+    def _done(self, progress: Progress, sent: Sent, room: Room) -> Progress:
+        passes = progress.passes + sent.ends_pass
+        if self._passes is None or passes == self._passes:
+            room.let_go(sent.samples)
+        else:
+            room.position = 0 if sent.ends_pass else room.position + sent.samples
+        return progress._replace(sent=None, passes=passes, position=room.position)
+
+    def _blocked(self, state: TrainerState, partition: int, room: Room) -> bool:
+        progress = state.progress.get(partition, Progress())
+        if self._passes is not None:
+            return bool(room.batches)
+        return progress.sent is not None or room.waiting >= (self._round_samples or 1)
+
+    def _due(self, state: TrainerState, partition: int, room: Room) -> Contribution | None:
+        progress = state.progress.get(partition, Progress())
+        if progress.sent is not None:
+            return None
+        count, ends = self._round_samples or room.waiting, False
+        if self._passes is not None:
+            if progress.passes == self._passes or state.pace.passes < progress.passes:
+                return None  # the others have not done with the pass
+            whole = room.last_offset >= self._end(state, partition) - 1
+            if self._round_samples is None and not whole:
+                return None
+            ends = whole and room.waiting <= count
+            count = min(count, room.waiting) if ends else count
+        if room.waiting < count or not (room.waiting or ends):
+            return None
+        return Contribution(count, state.pace.round, ends)
+
+    def _sent(self, state: TrainerState, partition: int, room: Room, due: Contribution) -> None:
+        sent = Sent(due.round, due.samples, due.ends_pass)
+        end = -1 if self._passes is None else self._end(state, partition)
+        state.progress[partition] = state.progress[partition]._replace(sent=sent, end=end)
+
+
+def _before(event: BatchArrived, end: int) -> BatchArrived:
+    """The batch without what came after the input's end."""
+    within = event.samples.rows(0, int(np.searchsorted(event.samples.offsets, end)))
+    rejections = [one for one in event.rejections if one.offset < end]
+    return event._replace(samples=within, rejections=rejections)
+
+
+class SyncSequencer(Sequencer):
+    """Gathers a round's contributions; one entry for all."""
+
+    def __init__(
+        self,
+        learning: Learning,
+        intervals_ms: Mapping[str, int],
+        training: Sync,
+        shards: frozenset[int],
+    ) -> None:
+        super().__init__(learning, intervals_ms, scale_rate=False)
+        self._mean = training.gradient == "mean"
+        self._timeout_ms, self._passes = training.round_timeout_ms, training.passes
+        self._shards = shards
+
+    def _order(self, state: SequencerState, update: Update, now_ms: int) -> list[Effect]:
+        state.idle.discard(update.partition)
+        if update.round < state.pace.round:
+            state.late += 1  # its trainer sends the samples again
+            return []
+        self._expect(state, update)
+        effects: list[Effect] = []
+        update = self._sound(update, effects)
+        state.contributions[update.partition] = update
+        effects.append(KeepContribution(update))
+        if self._timeout_ms is not None and not state.deadline_ms:
+            state.deadline_ms = now_ms + self._timeout_ms
+        if state.contributions.keys() >= self._shards - state.idle - state.resting:
+            effects += self._close(state, now_ms)
+        return effects + self._wake(state)
+
+    def _come(self, state: SequencerState, now_ms: int) -> list[Effect]:
+        if state.deadline_ms and now_ms >= state.deadline_ms:
+            state.idle = set(self._shards) - state.contributions.keys() - state.resting
+            return self._close(state, now_ms)
+        return []
+
+    def _deadlines(self, state: SequencerState) -> list[int]:
+        return [state.deadline_ms] if state.deadline_ms else []
+
+    def _resume(self, state: SequencerState, now_ms: int) -> None:
+        if state.contributions and self._timeout_ms is not None:
+            state.deadline_ms = now_ms + self._timeout_ms
+
+    def _close(self, state: SequencerState, now_ms: int) -> list[Effect]:
+        """The round is done: all that came, in the order of the shards."""
+        partitions = sorted(state.contributions)
+        updates = tuple(state.contributions.pop(partition) for partition in partitions)
+        state.deadline_ms = 0
+        passes = state.pace.passes
+        for update in updates:
+            state.sequences[update.partition] = update.sequence
+            if update.ends_pass:
+                state.resting.add(update.partition)
+        if self._passes is not None and state.resting >= self._shards:
+            passes += 1
+            state.resting = set()
+        state.pace = Pace(state.pace.round + 1, passes)
+        samples = sum(samples_of(update) for update in updates)
+        state.owed |= self.intervals_ms.keys()
+        told = {WEIGHTS} | ({METRICS} if self._passes is not None else set())
+        divisor = float(max(samples, 1)) if self._mean else 1.0
+        publish = self._due(state, now_ms) | told
+        entry = self._append(state, now_ms, publish, updates=updates, divisor=divisor)
+        return [DropContributions(tuple(partitions)), entry]
+
+
+def samples_of(update: Update) -> int:
+    """How many samples the update's gradient is of."""
+    steps = update.delta.arrays.get("steps")
+    return 0 if steps is None else int(steps[0])

@@ -1,0 +1,106 @@
+"""The waiting room of one partition: samples that came and are not in the model yet.
+
+Samples leave in offset order, in contributions. What a contribution holds is taken and kept; it
+is let go once the model has it, or for another pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from flink_ol.core.ledger import Account, account_of
+from flink_ol.core.samples import Rejection, Samples, joined
+
+
+class Batch(NamedTuple):
+    """What one window brought."""
+
+    number: int  # of those that wait, growing
+    samples: Samples
+    rejections: Sequence[Rejection]
+    newest_ms: int  # largest Kafka timestamp of the window
+
+
+class Taken(NamedTuple):
+    """The next samples in line."""
+
+    samples: Samples
+    rejections: tuple[Rejection, ...]  # of the batches that are complete with them
+    following: int  # offset of the sample after them, -1 if there is none
+    newest_ms: int
+
+    def account(self, fine: np.ndarray) -> Account:
+        """Of these samples, of which those that are not ``fine`` (samples,) bool are rejected."""
+        offsets = self.samples.offsets
+        refused = np.array([one.offset for one in self.rejections], np.int64)
+        refused = np.concatenate((refused, offsets[~fine]))
+        return account_of(offsets[fine], refused, len(refused), self.following)
+
+
+@dataclass(slots=True)
+class Room:
+    """Batches in offset order; ``position`` counts the samples of them that are let go."""
+
+    batches: list[Batch] = field(default_factory=list)
+    position: int = 0
+    last_number: int = 0
+    held: int = 0  # samples in the batches, those let go included
+    last_offset: int = -1
+
+    @property
+    def waiting(self) -> int:
+        """Samples still to be let go."""
+        return self.held - self.position
+
+    @property
+    def rejected_alone(self) -> bool:
+        """Whether only rejections wait."""
+        return self.waiting == 0 and any(batch.rejections for batch in self.batches)
+
+    def put(self, batch: Batch) -> None:
+        self.batches.append(batch)
+        self.last_number = batch.number
+        self.held += len(batch.samples)
+        for offsets in (batch.samples.offsets, [one.offset for one in batch.rejections]):
+            if len(offsets):
+                self.last_offset = max(self.last_offset, int(max(offsets[0], offsets[-1])))
+
+    def take(self, count: int) -> Taken:
+        """The next ``count`` samples at most, and the rejections of the batches they complete."""
+        stop = min(self.position + count, self.held)
+        parts: list[Samples] = []
+        rejections: list[Rejection] = []
+        newest_ms = begin = 0
+        following = -1  # offset of the next sample in line
+        for batch in self.batches:
+            size = len(batch.samples)
+            first, last = max(self.position - begin, 0), min(stop - begin, size)
+            if first < last:
+                parts.append(batch.samples.rows(first, last))
+                newest_ms = max(newest_ms, batch.newest_ms)
+            begin += size
+            if begin <= stop:
+                # complete with this take; what came before the first sample goes with that
+                if begin > self.position or begin == 0:
+                    rejections += batch.rejections
+                newest_ms = max(newest_ms, batch.newest_ms)
+                continue
+            following = int(batch.samples.offsets[last]) if 0 <= last < size else following
+            break
+        samples = joined(parts) if parts else self.batches[0].samples.rows(0, 0)
+        return Taken(samples, tuple(rejections), following, newest_ms)
+
+    def let_go(self, count: int) -> list[int]:
+        """The next ``count`` samples are done with: numbers of the batches not needed any more."""
+        self.position += count
+        gone = []
+        while self.batches and len(self.batches[0].samples) <= self.position:
+            batch = self.batches.pop(0)
+            self.position -= len(batch.samples)
+            self.held -= len(batch.samples)
+            gone.append(batch.number)
+        return gone
