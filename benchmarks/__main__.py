@@ -96,6 +96,7 @@ def budget_command(
         budget.measure(
             budget.Plan(*contest, samples, workers, window_ms, weights_ms, batch, limits, smoke),
             out,
+            lambda text: typer.echo(text, err=True),
         )
     )
 

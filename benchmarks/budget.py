@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -49,15 +50,19 @@ class Plan(NamedTuple):
     smoke: bool
 
 
-def measure(plan: Plan, folder: Path) -> str:
+def measure(plan: Plan, folder: Path, tell: Callable[[str], None]) -> str:
     """Measure all of it; the page."""
     python_of("profile")  # made before anything is measured
+    tell("the stages in Python alone")
     alone = stages.measure(plan.workload, plan.encoding, plan.batch, 20)
     us = {stage: spent / alone.samples * 1e6 for stage, spent in alone.cpu_s.items()}
+    tell("filling the topic")
     with filled(plan.workload, plan.encoding, plan.samples) as topic:
+        tell("the running job")
         place = running(topic, plan)
         before = 0.0
         for stage in stage_runs.STAGES:
+            tell(f"{stage} alone")
             found = stage_runs.measure(stage, topic, plan.workers, plan.window_ms, plan.limits)
             total = found["cpu_us_per_sample"]["all"]
             us[stage], before = total - before, total

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 
 import psutil
 
-_EVERY_S = 0.25
+_EVERY_S, _FAMILY_S = 0.25, 2.0
 
 
 class Use(NamedTuple):
@@ -37,6 +37,7 @@ class Watch:
         self._roots, self._children = roots, children
         self.uses: list[Use] = []
         self._seen: dict[str, dict[tuple[int, float], float]] = {}
+        self._family: dict[int, tuple[float, list[psutil.Process]]] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -46,13 +47,21 @@ class Watch:
         for kind, processes in self._roots().items():
             for process in processes:
                 memory += self._look_at(process, kind)
-                try:
-                    below = process.children(recursive=True)
-                except psutil.Error:
-                    below = []
+                below = self._below(process)
                 memory += sum(self._look_at(child, self._children or kind) for child in below)
         cpu = {kind: sum(seen.values()) for kind, seen in self._seen.items()}
         self.uses.append(Use(time.time(), cpu, memory))
+
+    def _below(self, process: psutil.Process) -> list[psutil.Process]:
+        """What it started. Found anew now and then: that reads every process there is."""
+        found_at, below = self._family.get(process.pid, (0.0, []))
+        if time.monotonic() - found_at > _FAMILY_S:
+            try:
+                below = process.children(recursive=True)
+            except psutil.Error:
+                below = []
+            self._family[process.pid] = (time.monotonic(), below)
+        return below
 
     def _look_at(self, process: psutil.Process, kind: str) -> int:
         try:
