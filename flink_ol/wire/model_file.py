@@ -57,8 +57,9 @@ def encode_snapshot(snapshot: Snapshot, metrics: Mapping[str, Any]) -> bytes:
         fields["counts"] = shapes
     if snapshot.others:
         fields["others"] = names_to_json(snapshot.others)
-    if snapshot.touched_ms is not None:
+    if snapshot.expired:
         fields["expired"] = snapshot.expired
+    if snapshot.touched_ms is not None:
         arrays["touched_ms"] = snapshot.touched_ms
     if len(snapshot.names) <= _MOST_NAMES_IN_HEADER:
         fields["names"] = {str(key): name for key, name in snapshot.names.items()}

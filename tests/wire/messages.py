@@ -19,7 +19,7 @@ OTHERS = NAMES.map(lambda names: {key: (name, name + "b") for key, name in names
 VERSIONS = st.builds(Version, COUNTS, COUNTS)
 WORKERS = st.builds(Worker, st.integers(0, 127), COUNTS)
 TALLIES = st.builds(Tally, COUNTS, COUNTS, COUNTS, st.integers(0, 2**64 - 1), COUNTS)
-ACCOUNTS = st.builds(Account, TALLIES, TALLIES)
+ACCOUNTS = st.builds(Account, TALLIES, TALLIES, COUNTS, COUNTS)
 FLOATS = npst.arrays(np.float64, npst.array_shapes(min_dims=1, max_dims=3, max_side=3))
 ARRAYS = st.dictionaries(st.sampled_from(["weights", "scaler", "z", "steps"]), FLOATS, max_size=3)
 COUNT_ARRAYS = npst.arrays(
@@ -106,6 +106,7 @@ SNAPSHOTS = st.builds(
     kept=st.lists(VERSIONS, max_size=3).map(tuple),
     recent=SUMS,
     others=OTHERS,
+    expired=COUNTS,
     touched_ms=st.none() | st.just(np.array([5, 7])),
 )
 
