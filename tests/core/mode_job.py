@@ -132,6 +132,10 @@ class ModeJob:
             self._order(self.channel.popleft())
             count -= 1
 
+    def set(self, values: Mapping[str, Any]) -> None:
+        """Somebody changes settings."""
+        self._order(sequencer.CommandArrived({"command": "set", "values": values}))
+
     def tick(self, ms: int) -> None:
         """Time passes; the sequencer's timer fires if it is due."""
         self.now_ms += ms

@@ -31,11 +31,15 @@ from flink_ol.core.model import EntryArrived
 from flink_ol.core.model import Model as ModelMachine
 from flink_ol.core.sequencer import Append, CommandRefused, Sequencer, SequencerState
 from flink_ol.core.state import State
+from flink_ol.core.training import Async, Bounded, Exact, Local, Sync, Training
 from flink_ol.core.tuning import changed, tuned
 from tests.core.laws import same
+from tests.core.mode_job import ModeJob
 from tests.core.streams import NAMED, random_samples
 from tests.core.test_learner import agree
-from tests.core.test_schedules import LEARNER, run, same_arrays, steps
+from tests.core.test_modes import binary, inputs, run, whole
+from tests.core.test_schedules import LEARNER, same_arrays, steps
+from tests.core.test_schedules import run as run_schedule
 from tests.core.witness import Witness
 
 NAN = float("nan")
@@ -177,7 +181,7 @@ TUNE = st.tuples(st.just("tune"), st.sampled_from([0.02, 0.05, 0.2, -1.0]))
 @settings(max_examples=100)
 @given(st.lists(st.one_of(steps, TUNE), max_size=60))
 def test_settings_come_through_crashes_with_the_log(schedule: list) -> None:
-    simulation = run(schedule)
+    simulation = run_schedule(schedule)
     simulation.drain()
     state = simulation.model_state
     assert state.overrides == simulation.sequencer_state.overrides
@@ -192,6 +196,37 @@ def test_settings_come_through_crashes_with_the_log(schedule: list) -> None:
         replica.handle(replayed, EntryArrived(entry))
     assert same_arrays(replayed.arrays, state.arrays)
     assert replayed.overrides == state.overrides
+
+
+@pytest.mark.parametrize(
+    "training",
+    [
+        Local(workers=2),
+        Sync(workers=2, round_samples=16),
+        Bounded(workers=2),
+        Async(workers=2),
+        Exact(workers=2),
+    ],
+    ids=lambda training: training.mode,
+)
+def test_every_mode_learns_by_what_was_set_through_crashes(training: Training) -> None:
+    job = ModeJob(Learner(binary()), training, inputs(320, 320))
+    for partition in job.inputs:
+        job.feed(partition, 160)
+    job.settle()
+    job.set({"optimizer.learning_rate": 1e-15})
+    job.settle()
+    job.checkpoint()
+    before = {name: array.copy() for name, array in job.arrays().items()}
+    assert np.abs(before["weights"]).max() > 0.05
+    run(job, seed=5, crashes=3, late=True)
+    job.tick(10_000)  # bounded waits for nobody who is idle
+    job.settle()
+    assert job.state.ledger == whole(job)
+    np.testing.assert_allclose(job.arrays()["weights"], before["weights"], atol=1e-9)
+    np.testing.assert_allclose(job.arrays()["intercept"], before["intercept"], atol=1e-9)
+    job.set({"optimizer.learning_rate": 0.1})
+    assert job.state.overrides == {}
 
 
 def test_a_state_of_another_layout_is_not_taken_over() -> None:
