@@ -1,4 +1,4 @@
-"""Write the savepoint that test_savepoint_fixture.py restores: ``python -m ... FILE.tar.gz``.
+"""Write the savepoint that test_savepoint_fixture.py restores, to FILE.tar.gz.
 
 Run it when the format of a state changes, under a new number; the older files stay and must go on
 being restored, or be refused in words.
