@@ -80,7 +80,7 @@ class Entry(NamedTuple):
     divisor: float = 1.0  # of the summed gradients
     rate_scale: float = 1.0  # factor of the learning rate for what is learned from now on
     workers: tuple[Worker, ...] = ()  # all trainers that have said hello in this epoch
-    publish: frozenset[str] = frozenset()  # of "weights", "snapshot", "metrics"
+    publish: frozenset[str] = frozenset()  # of "weights", "whole", "snapshot", "metrics"
     # the control command it answers, as read; with ``refused``, a reason, where it was not obeyed
     command: Mapping[str, Any] | None = None
     pace: Pace = PACE_AT_FIRST  # for the trainers, of what they may do from now on
@@ -88,8 +88,16 @@ class Entry(NamedTuple):
     expire_before_ms: int = 0  # features last touched before this are dropped; 0: none
 
 
+class Heading(NamedTuple):
+    """What says whether a frame can be taken."""
+
+    version: Version
+    workers: tuple[Worker, ...]  # those that may apply it
+    parent: Version | None  # the frame that it is a change of; None: it is whole
+
+
 class Frame(NamedTuple):
-    """What goes back to the trainers: a whole model without its history."""
+    """What goes back to the trainers: a model without its history, or what changed in it."""
 
     version: Version
     workers: tuple[Worker, ...]  # those that may apply it
@@ -100,6 +108,11 @@ class Frame(NamedTuple):
     pace: Pace = PACE_AT_FIRST
     overrides: Mapping[str, Any] = {}  # of settings, see core.tuning
     waiting: Counts | None = None  # features that have no weights yet
+    parent: Version | None = None  # not None: keys and waiting hold what changed since this frame
+
+    @property
+    def heading(self) -> Heading:
+        return Heading(self.version, self.workers, self.parent)
 
 
 class Snapshot(NamedTuple):

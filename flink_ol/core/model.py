@@ -13,6 +13,7 @@ import numpy as np
 
 from flink_ol.core.evaluation import Recent, add_sums
 from flink_ol.core.expiry import Touched
+from flink_ol.core.frames import Content, Frames, whole
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Account, Ledger
 from flink_ol.core.messages import (
@@ -31,7 +32,7 @@ from flink_ol.core.messages import (
     Worker,
 )
 from flink_ol.core.names import KeptNames
-from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS, without_delta
+from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS, WHOLE, without_delta
 from flink_ol.core.state import State
 from flink_ol.core.unadmitted import Waiting
 
@@ -107,6 +108,7 @@ class ModelState:
     overrides: Mapping[str, Any] = field(default_factory=dict)  # of settings, see core.tuning
     touched: Touched = field(default_factory=Touched)  # where features expire
     expired: int = 0  # features dropped so far
+    frames: Frames = field(default_factory=Frames)
 
 
 class Model:
@@ -146,8 +148,12 @@ class Model:
             )
         self._fold(state, entry)
         effects: list[Effect] = []
-        if WEIGHTS in entry.publish and self.publishes:
-            effects.append(PublishWeights(self._frame(state)))
+        if WEIGHTS in entry.publish:
+            if WHOLE in entry.publish:
+                state.frames.start_over()
+            content = state.frames.next(entry.version, entry.workers, state.arrays)
+            if self.publishes:
+                effects.append(PublishWeights(self._frame(state, content)))
         if SNAPSHOT in entry.publish:
             excess = len(state.kept) + 1 - self.keep
             expired, state.kept = state.kept[: max(0, excess)], state.kept[max(0, excess) :]
@@ -167,12 +173,15 @@ class Model:
         if entry.overrides != state.overrides:
             state.overrides = entry.overrides
             learner.take_over(state.arrays)
+            state.frames.start_over()
         updates = self._learn(state, entry, learner)
         for update in updates:
             self._account(state, update)
             if self._expires:
                 slots = state.arrays.vocabulary.find(update.delta.keys)
                 state.touched.touch(slots, entry.time_ms)
+        for update in entry.updates:  # also where the step along them was taken back
+            state.frames.touch(state.arrays, update.delta)
         if entry.expire_before_ms:
             self._expire(state, entry)
 
@@ -183,6 +192,8 @@ class Model:
         keys = arrays.vocabulary.keys[slots]
         state.touched.keep(arrays.remove(keys))
         state.expired += len(keys)
+        if len(keys):
+            state.frames.start_over()
         for key in keys.tolist():
             state.names.drop(key)
 
@@ -220,18 +231,19 @@ class Model:
         scores = learner.predict(learner.scores(state.arrays, request.row))[0]
         return Answer(request, state.version, np.atleast_1d(scores))
 
-    def _frame(self, state: ModelState) -> Frame:
-        arrays = state.arrays
+    def _frame(self, state: ModelState, content: Content) -> Frame:
+        parent, values = content
         return Frame(
             state.version,
             state.workers,
             dict(state.acknowledged),
             state.rate_scale,
-            arrays.vocabulary.keys.copy(),
-            {spec.name: arrays.rows(spec.name).copy() for spec in arrays.specs},
+            values.keys,
+            values.arrays,
             state.pace,
             state.overrides,
-            self.learner.waiting(arrays),
+            self.learner.waiting(state.arrays) if parent is None else values.waiting,
+            parent,
         )
 
     def snapshot(self, state: ModelState, created_ms: int) -> Snapshot:
@@ -242,7 +254,7 @@ class Model:
             self.learner.tuned(state.overrides).learning.to_json(),
             state.kept[-1] if state.kept else INITIAL,
             created_ms,
-            self._frame(state),
+            self._frame(state, Content(None, whole(state.arrays))),
             dict(state.names.first),
             dict(state.ledger),
             {name: np.array(value) for name, value in state.sums.items()},

@@ -36,6 +36,7 @@ _HALF_LIFE_UPDATES = 32.0
 _DECAY = 0.5 ** (1.0 / _HALF_LIFE_UPDATES)
 
 WEIGHTS, SNAPSHOT, METRICS = "weights", "snapshot", "metrics"
+WHOLE = "whole"  # beside WEIGHTS: not just what changed
 
 
 class HelloArrived(NamedTuple):
@@ -174,7 +175,7 @@ class Sequencer:
         if isinstance(event, HelloArrived):
             worker = event.hello.worker
             state.workers[worker.index] = worker.incarnation
-            return [self._append(state, now_ms, {WEIGHTS})]
+            return [self._append(state, now_ms, {WEIGHTS, WHOLE})]
         if isinstance(event, CommandArrived):
             return self._obey(state, event.command, now_ms)
         state.wake_ms = 0
@@ -285,7 +286,7 @@ class Sequencer:
             before_ms = cut_off(expiry, state.activity, now_ms)
         if before_ms:
             publish = publish | {WEIGHTS}
-        for kind in publish:
+        for kind in publish - {WHOLE}:
             state.published_ms[kind] = now_ms
         state.owed -= publish
         state.version = Version(state.version.epoch, state.version.number + 1)

@@ -181,8 +181,17 @@ class State:
         """Count the features of ``delta`` that wait, in place; those with rows wait no longer."""
         self.waiting.clear(delta.keys)
         if delta.waiting is not None:
-            waits = self.vocabulary.find(delta.waiting.keys) < 0
-            self.waiting.add(Counts(delta.waiting.keys[waits], delta.waiting.counts[waits]))
+            self.waiting.add(self._without_rows(delta.waiting))
+
+    def recount(self, delta: Delta) -> None:
+        """Like :meth:`count`, where ``delta`` holds the counts themselves."""
+        self.waiting.clear(delta.keys)
+        if delta.waiting is not None:
+            self.waiting.set(self._without_rows(delta.waiting))
+
+    def _without_rows(self, met: Counts) -> Counts:
+        waits = self.vocabulary.find(met.keys) < 0
+        return Counts(met.keys[waits], met.counts[waits])
 
     def remove(self, keys: np.ndarray) -> np.ndarray:
         """Drop the rows of ``keys``, in place; which rows stayed, in order: (rows,) int64.

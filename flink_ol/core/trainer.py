@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from flink_ol.core import replica
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Account, Tally
 from flink_ol.core.messages import (
     INITIAL,
     PACE_AT_FIRST,
     Frame,
+    Heading,
     Hello,
     Pace,
     Update,
@@ -27,8 +29,8 @@ from flink_ol.core.messages import (
 )
 from flink_ol.core.names import told
 from flink_ol.core.samples import Rejection, Samples, rejection_of, row_numbers
+from flink_ol.core.slot_set import SlotSet
 from flink_ol.core.state import Delta, State
-from flink_ol.core.unadmitted import Waiting
 from flink_ol.core.waiting_room import Batch, Room
 
 NOT_FINITE = (
@@ -72,7 +74,7 @@ class FrameArrived(NamedTuple):
 
 
 class FrameRestored(NamedTuple):
-    """The newest accepted frame of the life before, from the checkpoint."""
+    """An accepted frame of the life before, from the checkpoint: a whole one, then its changes."""
 
     frame: Frame
 
@@ -171,7 +173,7 @@ class TrainerState:
     overrides: Mapping[str, Any] = field(default_factory=dict)  # of the frame
     greeted: bool = False
     acknowledged: Mapping[int, int] = field(default_factory=dict)  # by partition, of the frame
-    named: int = 0  # features that the frame knows: the first slots of the replica
+    known: SlotSet = field(default_factory=SlotSet)  # features that the frame has
     progress: dict[int, Progress] = field(default_factory=dict)
     pending: list[Update] = field(default_factory=list)  # in the order they were learned
     forgettable: dict[int, list[int]] = field(default_factory=dict)
@@ -180,6 +182,8 @@ class TrainerState:
     late: int = 0  # contributions that came after their round
     ghosts: int = 0  # frames of another life
     stale: int = 0  # frames older than the one held
+    orphans: int = 0  # changes of a frame that is not the one held
+    waits: bool = False  # for a whole frame, which was asked for
 
 
 class Trainer:
@@ -190,8 +194,8 @@ class Trainer:
 
     def initial(self, worker: Worker) -> TrainerState:
         """A trainer that holds version 0 and has said nothing."""
-        replica = self.learner.initial()
-        return TrainerState(worker, replica, named=replica.vocabulary.size)
+        first = self.learner.initial()
+        return TrainerState(worker, first, known=SlotSet(first.vocabulary.size))
 
     def handle(self, state: TrainerState, event: Event) -> list[Effect]:
         """Take ``event`` into ``state`` (in place); what is to be done."""
@@ -201,15 +205,10 @@ class Trainer:
             return self._restore_partition(state, event)
         if isinstance(event, TimeCame):
             return [*self._hello(state), *self._advance(state, event.partition)]
-        if isinstance(event, FrameRestored):
-            self._adopt(state, event.frame)
-        elif state.worker not in event.frame.workers:
-            state.ghosts += 1
-        elif event.frame.version <= state.version:
-            state.stale += 1
-        else:
-            self._adopt(state, event.frame)
-        return []
+        refused = None
+        if isinstance(event, FrameArrived):
+            refused = self.refused(state, event.frame.heading)
+        return self._adopt(state, event.frame) if refused is None else refused
 
     def _restore_partition(self, state: TrainerState, event: PartitionRestored) -> list[Effect]:
         learner = self.learner.tuned(state.overrides)
@@ -223,26 +222,52 @@ class Trainer:
                 state.forgettable.setdefault(event.partition, []).append(update.sequence)
         return []
 
-    def _adopt(self, state: TrainerState, frame: Frame) -> None:
+    def refused(self, state: TrainerState, heading: Heading) -> list[Effect] | None:
+        """What is to be done about a frame that cannot be taken, which is counted; None: it can.
+
+        Where a change lacks the frame before it, another hello asks for a whole one.
+        """
+        if state.worker not in heading.workers:
+            state.ghosts += 1
+        elif heading.version <= state.version:
+            state.stale += 1
+        elif heading.parent not in (None, state.version):
+            return self._miss(state)
+        else:
+            return None
+        return []
+
+    @staticmethod
+    def _miss(state: TrainerState) -> list[Effect]:
+        state.orphans += 1
+        if state.waits:
+            return []
+        state.waits = True
+        return [SayHello(Hello(state.worker))]
+
+    def _adopt(self, state: TrainerState, frame: Frame) -> list[Effect]:
         """Replica = frame + own updates that it does not contain."""
         learner = self.learner.tuned(frame.overrides)
-        replica = State(learner.specs, frame.keys)
-        for name, array in frame.arrays.items():
-            replica.rows(name)[...] = array
-        replica.waiting = Waiting(frame.waiting)
-        state.replica, state.version = replica, frame.version
+        contained: list[Update] = []
+        pending: list[Update] = []
+        for update in state.pending:
+            new = update.sequence > frame.acknowledged.get(update.partition, 0)
+            (pending if new else contained).append(update)
+        if frame.parent is None:
+            state.replica = replica.rebuilt(learner, frame, pending)
+            state.known, state.waits = SlotSet(len(frame.keys)), False
+        else:
+            slots = replica.changed(learner, state.replica, frame, contained, pending)
+            if slots is None:
+                return self._miss(state)
+            state.known.add(slots)
+        state.version, state.pending = frame.version, pending
         state.rate_scale, state.acknowledged = frame.rate_scale, frame.acknowledged
         state.overrides = frame.overrides
         state.pace = frame.pace
-        state.named = replica.vocabulary.size
-        still_pending = []
-        for update in state.pending:
-            if update.sequence > frame.acknowledged.get(update.partition, 0):
-                still_pending.append(update)
-                learner.merge(replica, update.delta, 1.0)
-            else:
-                state.forgettable.setdefault(update.partition, []).append(update.sequence)
-        state.pending = still_pending
+        for update in contained:
+            state.forgettable.setdefault(update.partition, []).append(update.sequence)
+        return []
 
     def _advance(self, state: TrainerState, partition: int) -> list[Effect]:
         """Go on with what waits: nothing does where every sample is learned when it comes."""
@@ -325,13 +350,13 @@ class Trainer:
         account: Account,
     ) -> Update | None:
         """Learn from ``samples``; None, with the replica as before, if a number is not finite."""
-        learner, replica = self.learner.tuned(state.overrides), state.replica
-        samples = learner.filled(replica, samples)
-        mark = learner.mark(replica, samples)
-        sums = learner.learn(replica, samples, progress.label, state.rate_scale)
-        delta = learner.difference(replica, mark, samples)
+        learner, own = self.learner.tuned(state.overrides), state.replica
+        samples = learner.filled(own, samples)
+        mark = learner.mark(own, samples)
+        sums = learner.learn(own, samples, progress.label, state.rate_scale)
+        delta = learner.difference(own, mark, samples)
         if not (delta.finite() and all(np.isfinite(value).all() for value in sums.values())):
-            learner.restore(replica, mark)
+            learner.restore(own, mark)
             return None
         return Update(
             event.partition,
@@ -348,7 +373,7 @@ class Trainer:
     @staticmethod
     def _names(state: TrainerState, delta: Delta, samples: Samples) -> dict[str, Any]:
         """What an update tells of names: those of features that the frame does not know."""
-        new = delta.keys[state.replica.vocabulary.find(delta.keys) >= state.named]
+        new = delta.keys[~state.known.holds(state.replica.vocabulary.find(delta.keys))]
         names = samples.names
         # what was put in for an absent feature was named when it was met
         known = {key: names[key] for key in new.tolist() if key in names}

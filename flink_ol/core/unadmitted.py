@@ -59,6 +59,10 @@ class Waiting:
             self._counts = grown
         self._counts[self._vocabulary.find(met.keys)] += met.counts
 
+    def set(self, known: Counts) -> None:
+        """These were met so often, in place, whatever was counted before."""
+        self.add(Counts(known.keys, known.counts - self.of(known.keys)))
+
     def clear(self, keys: np.ndarray) -> None:
         """``keys`` wait no longer, in place; unknown ones did not."""
         if self._vocabulary.size:

@@ -25,7 +25,7 @@ from flink_ol.core.model import (
 )
 from flink_ol.core.start import start_of
 from flink_ol.operators import states
-from flink_ol.operators.model_log import ModelLog
+from flink_ol.operators.stored_log import StoredLog
 from flink_ol.operators.worker import stop_state_sampling
 from flink_ol.wire.entries import decode_entry
 from flink_ol.wire.errors import WireError
@@ -70,7 +70,7 @@ class ModelFunction(BroadcastProcessFunction):
             self._snapshots_kept,
         )
         self._state: ModelState | None = None
-        self._log = ModelLog(needs_base=start is not None)
+        self._log = StoredLog(needs_base=start is not None)
         self._descriptor = states.model_log()
         self._weights, self._metrics = states.weights(), states.metrics()
         self._snapshots = states.snapshots()
@@ -87,7 +87,7 @@ class ModelFunction(BroadcastProcessFunction):
         state = self._restored(ctx)
         for effect in self._model.handle(state, EntryArrived(decode_entry(value))):
             yield from self._publish(effect)
-        self._log.append(
+        self._log.take(
             ctx.get_broadcast_state(self._descriptor), value, lambda: self._encoded(state)
         )
 

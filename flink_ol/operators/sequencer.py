@@ -34,7 +34,7 @@ from flink_ol.core.start import start_of
 from flink_ol.core.state import Delta
 from flink_ol.core.training import Training
 from flink_ol.operators import states
-from flink_ol.operators.model_log import ModelLog
+from flink_ol.operators.stored_log import StoredLog
 from flink_ol.operators.worker import stop_state_sampling
 from flink_ol.wire.control import decode_command
 from flink_ol.wire.dead_letters import encode_dead_letter
@@ -77,7 +77,7 @@ class SequencerFunction(KeyedProcessFunction):
         self._stored = runtime_context.get_state(states.sequencer_state())
         self._contributions = runtime_context.get_map_state(states.round_contributions())
         self._learned = runtime_context.get_map_state(states.learned_log())
-        self._log = ModelLog()
+        self._log = StoredLog()
         self._dead_letters = states.dead_letters()
         group = runtime_context.get_metrics_group()
         self._spoilt = group.counter("spoilt_updates")
@@ -131,7 +131,7 @@ class SequencerFunction(KeyedProcessFunction):
                     self._contributions.remove(partition)
             elif isinstance(effect, KeepLearned):
                 update = encode_update(effect.update)
-                self._log.append(self._learned, update, lambda: _base(state))
+                self._log.take(self._learned, update, lambda: _base(state))
             elif isinstance(effect, RejectSample):
                 offset, reason = effect.rejection.offset, effect.rejection.reason
                 letter = encode_dead_letter(self._topic, effect.partition, offset, reason, None)

@@ -67,7 +67,7 @@ def keyed_bytes_type() -> TypeInformation:
 
 
 def newest_frame() -> MapStateDescriptor:
-    """Trainer, broadcast: the newest accepted weights frame."""
+    """Trainer, broadcast: the newest whole weights frame and the changes since, as stored_log."""
     return MapStateDescriptor("newest-frame", Types.LONG(), bytes_type())
 
 
@@ -102,7 +102,7 @@ def sequencer_state() -> ValueStateDescriptor:
 
 
 def model_log() -> MapStateDescriptor:
-    """Model, broadcast: a base snapshot and the entries since, see operators.model_log."""
+    """Model, broadcast: a base snapshot and the entries since, see operators.stored_log."""
     return MapStateDescriptor("model-log", Types.LONG(), bytes_type())
 
 

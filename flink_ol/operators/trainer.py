@@ -44,6 +44,7 @@ from flink_ol.core.training import Training
 from flink_ol.core.waiting_room import Batch
 from flink_ol.operators import states
 from flink_ol.operators.silence import Silence
+from flink_ol.operators.stored_log import StoredLog
 from flink_ol.operators.worker import stop_state_sampling
 from flink_ol.wire.batches import RawBatch, decode_batch, encode_batch
 from flink_ol.wire.dead_letters import encode_dead_letter
@@ -57,7 +58,7 @@ from flink_ol.wire.updates import decode_update, encode_hello, encode_update
 
 _POLL_MS = 10  # how often samples that wait are looked after
 _SLOW_S = 0.02  # how long a batch is held back: weights are to pass between two
-_ONLY = 0  # the one key of the broadcast state, and of the sequencer's stream
+_ONLY = 0  # the one key of the sequencer's stream
 
 # letters of one record that carry its payload: with thousands of bad rows, all of them would be
 # thousands of times what came in
@@ -97,7 +98,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         self._trainer = trainer_of(self._training, learner, self._ends)
         self._state = self._trainer.initial(worker)
         self._assembler = Assembler()
-        self._frame_restored = False
+        self._frames, self._frame_restored = StoredLog(), False
         self._progress = runtime_context.get_state(states.partition_progress())
         self._pending = runtime_context.get_map_state(states.pending_updates())
         self._waiting = runtime_context.get_map_state(states.waiting_batches())
@@ -114,6 +115,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         self._damaged = group.counter("damaged_frames")
         group.gauge("ghost_frames", lambda: self._state.ghosts)
         group.gauge("stale_frames", lambda: self._state.stale)
+        group.gauge("orphan_frames", lambda: self._state.orphans)
         group.gauge("pending_updates", lambda: len(self._state.pending))
         self._silence = Silence(lambda: time.monotonic_ns() // 1_000_000)
         group.gauge("feedback_silence_ms", lambda: self._silence.ms)
@@ -196,33 +198,41 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         stored = ctx.get_broadcast_state(self._frame_descriptor)
         self._restore_frame(ctx)
         try:
-            self._take(value[0], stored)
+            effects = self._take(value[0], stored)
         except WireError:
-            self._damaged.inc()  # the next full frame mends it
-        return iter(())
+            self._damaged.inc()  # the change after it, or the next whole frame, mends it
+            return
+        for effect in effects:
+            if isinstance(effect, SayHello):
+                yield Row(_ONLY, Row(states.HELLO, encode_hello(effect.hello)))
 
-    def _take(self, part: bytes, stored: Any) -> None:
-        """One part of a frame; the whole frame is adopted if it is for this life and newer."""
+    def _take(self, part: bytes, stored: Any) -> list[Effect]:
+        """One part of a frame; the frame is adopted if it is for this life, newer and follows."""
         message = self._assembler.add(part)
         if message is None:
-            return
-        version, workers = peek_frame(message)
-        if self._state.worker not in workers:
-            self._state.ghosts += 1
-        elif version <= self._state.version:
-            self._state.stale += 1
+            return []
+        heading = peek_frame(message)
+        refused = self._trainer.refused(self._state, heading)
+        if refused is not None:
+            return refused
+        effects = self._trainer.handle(self._state, FrameArrived(decode_frame(message)))
+        if self._state.version != heading.version:
+            return effects
+        if heading.parent is None:
+            self._frames.replace(stored, message)
         else:
-            self._trainer.handle(self._state, FrameArrived(decode_frame(message)))
-            self._silence.heard(waits=bool(self._state.pending))
-            stored.put(_ONLY, message)
+            self._frames.append(stored, message)
+        self._silence.heard(waits=bool(self._state.pending))
+        return effects
 
     def _restore_frame(self, ctx: Any) -> None:
-        """At the first element of this life: the frame of the checkpoint, if there is one."""
+        """At the first element of this life: the frames of the checkpoint, if there are any."""
         if self._frame_restored:
             return
         self._frame_restored = True
-        message = ctx.get_broadcast_state(self._frame_descriptor).get(_ONLY)
-        if message is not None:
+        stored = ctx.get_broadcast_state(self._frame_descriptor)
+        whole, changes = self._frames.restore(stored)
+        for message in () if whole is None else (whole, *changes):
             self._trainer.handle(self._state, FrameRestored(decode_frame(message)))
 
     def _restore_partition(self, partition: int) -> None:

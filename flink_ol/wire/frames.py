@@ -5,6 +5,9 @@ workers [[index, incarnation], ...], acknowledged {partition: sequence}, rate_sc
 passes, {partition: clock}], where shards wait for each other; overrides {setting: value}, where
 there are any. Where features have to be met several times, ``waiting/keys`` and ``waiting/counts``:
 those without weights yet.
+
+Format 2 is a change: ``parent`` [epoch, number] is the frame before, and the arrays hold the rows
+of what changed since.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from flink_ol.core.messages import PACE_AT_FIRST, Frame, Version, Worker
+from flink_ol.core.messages import PACE_AT_FIRST, Frame, Heading, Version
 from flink_ol.wire.addresses import pace_of, pace_to_json, version_of, worker_of
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.tensors import (
@@ -27,12 +30,13 @@ from flink_ol.wire.tensors import (
     under,
 )
 
-_KIND, _FORMATS = "frame", range(1, 2)
+_KIND, _FORMATS = "frame", range(1, 3)
 
 
 def encode_frame(frame: Frame) -> bytes:
     fields, arrays = frame_content(frame)
-    return encode_tensors(_KIND, _FORMATS[-1], fields, arrays)
+    # the lowest format that says it, so that no reader is shut out without need
+    return encode_tensors(_KIND, 1 if frame.parent is None else 2, fields, arrays)
 
 
 def decode_frame(data: bytes) -> Frame:
@@ -40,12 +44,12 @@ def decode_frame(data: bytes) -> Frame:
     return frame_of(*decode_tensors(_KIND, _FORMATS, data))
 
 
-def peek_frame(data: bytes) -> tuple[Version, tuple[Worker, ...]]:
-    """Version and addressees alone, to drop ghosts cheaply. Raises WireError."""
+def peek_frame(data: bytes) -> Heading:
+    """What says whether the frame can be taken, to drop others cheaply. Raises WireError."""
     fields = read_fields(_KIND, _FORMATS, data)
     try:
         workers = tuple(map(worker_of, fields["workers"]))
-        return version_of(fields["version"]), workers
+        return Heading(version_of(fields["version"]), workers, _parent(fields))
     except (KeyError, TypeError, ValueError) as error:
         raise WireError(f"frame: a field is missing or wrong ({error!r})") from None
 
@@ -61,6 +65,8 @@ def frame_content(frame: Frame) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     }
     if frame.overrides:
         fields["overrides"] = dict(frame.overrides)
+    if frame.parent is not None:
+        fields["parent"] = list(frame.parent)
     arrays = {"keys": frame.keys, **under("model", frame.arrays)}
     if frame.waiting is not None:
         arrays |= under("waiting", frame.waiting._asdict())
@@ -80,6 +86,14 @@ def frame_of(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Fra
             pace_of(fields.get("pace")),
             dict(fields.get("overrides", {})),
             counts("waiting", arrays),
+            _parent(fields),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WireError(f"frame: a field is missing or wrong ({error!r})") from None
+
+
+def _parent(fields: Mapping[str, Any]) -> Version | None:
+    # a model file has a parent too, and is a whole model of format 1 or 2 of its own
+    if fields["kind"] != _KIND or fields["format"] < 2:
+        return None
+    return version_of(fields["parent"])

@@ -50,12 +50,15 @@ class ModeJob:
         self.told: list[model.PublishMetrics] = []
         self.log: list[Entry] = []
         self._lives = 0
+        first = self.model.initial()
+        first.frames.small_bytes = 0  # so that frames are changes too
+        kept_frames: list[list[Frame]] = [[] for _ in range(workers)]
         self._kept = (
             dict.fromkeys(inputs, 0),
             {partition: Keyed() for partition in inputs},
-            list[Frame | None]([None] * workers),
+            kept_frames,
             self.sequencer.initial(),
-            self.model.initial(),
+            first,
         )
         self.crash()
 
@@ -68,7 +71,7 @@ class ModeJob:
         self.states = []
         for index, machine in enumerate(self.machines):
             state = machine.initial(Worker(index, 100 * self._lives + index))
-            if (frame := self.frames[index]) is not None:
+            for frame in self.frames[index]:
                 machine.handle(state, trainer.FrameRestored(frame))
             self.states.append(state)
         self.feedback: list[deque[Frame]] = [deque() for _ in self.machines]
@@ -162,9 +165,12 @@ class ModeJob:
         queue = self.feedback[index]
         while queue and count:
             frame = queue.popleft()
-            self.machines[index].handle(self.states[index], trainer.FrameArrived(frame))
-            if self.states[index].version == frame.version:
-                self.frames[index] = frame
+            state = self.states[index]
+            for effect in self.machines[index].handle(state, trainer.FrameArrived(frame)):
+                assert isinstance(effect, trainer.SayHello)
+                self.channel.append(sequencer.HelloArrived(effect.hello))
+            if state.version == frame.version:
+                self.frames[index] = [*(self.frames[index] if frame.parent else []), frame]
             count -= 1
 
     def settle(self, rounds: int = 400) -> None:

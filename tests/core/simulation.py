@@ -55,7 +55,7 @@ class Keyed:
 class Checkpoint:
     offsets: dict[int, int]
     keyed: dict[int, Keyed]
-    frames: list[Frame | None]
+    frames: list[list[Frame]]  # of a worker: a whole one and the changes since
     sequencer: sequencer.SequencerState
     model: model.ModelState
     log: int  # entries folded into the model
@@ -78,12 +78,14 @@ class Simulation:
         self.sent: list[Entry] = []  # every entry ever
         self.dead_letters: list[tuple[int, Rejection]] = []
         self.snapshots: list = []
+        first = self.model.initial()
+        first.frames.small_bytes = 0  # so that frames are changes too
         self.checkpointed = Checkpoint(
             dict.fromkeys(range(partitions), 0),
             {p: Keyed() for p in range(partitions)},
-            [None] * workers,
+            [[] for _ in range(workers)],
             sequencer.SequencerState(),
-            self.model.initial(),
+            first,
             0,
             0,
         )
@@ -95,12 +97,12 @@ class Simulation:
         workers = workers or len(kept.frames)
         self._lives += 1
         self.offsets, self.keyed = kept.offsets, kept.keyed
-        self.frames = [kept.frames[i % len(kept.frames)] for i in range(workers)]
+        self.frames = [list(kept.frames[i % len(kept.frames)]) for i in range(workers)]
         self.trainers = [
             self.trainer.initial(Worker(i, 1_000 * self._lives + i)) for i in range(workers)
         ]
-        for state, frame in zip(self.trainers, self.frames, strict=True):
-            if frame is not None:
+        for state, frames in zip(self.trainers, self.frames, strict=True):
+            for frame in frames:
                 self.trainer.handle(state, trainer.FrameRestored(copy.deepcopy(frame)))
         self.sequencer_state = kept.sequencer
         self.sequencer_state.opened = False
@@ -185,9 +187,12 @@ class Simulation:
     def _show(self, worker: int, frame: Frame) -> None:
         state = self.trainers[worker]
         before = state.version
-        self.trainer.handle(state, trainer.FrameArrived(copy.deepcopy(frame)))
+        for effect in self.trainer.handle(state, trainer.FrameArrived(copy.deepcopy(frame))):
+            assert isinstance(effect, trainer.SayHello)
+            self.channels[worker].append(sequencer.HelloArrived(effect.hello))
         if state.version != before:
-            self.frames[worker] = copy.deepcopy(frame)
+            kept = self.frames[worker] if frame.parent is not None else []
+            self.frames[worker] = [*kept, copy.deepcopy(frame)]
 
     def checkpoint(self) -> None:
         """An aligned checkpoint: what is in the channels reaches the sequencer before."""

@@ -77,7 +77,7 @@ def test_version_0_of_every_replica_is_the_model_to_begin_with() -> None:
     for state in (model.arrays, trainer.replica):
         np.testing.assert_array_equal(state.rows("weights"), first.frame.arrays["weights"])
     assert model.names.first == first.names
-    assert trainer.named == len(first.frame.keys)
+    assert trainer.known.holds(trainer.replica.vocabulary.find(first.frame.keys)).all()
     assert not model.ledger
     # neither learns into the arrays that the other begins with
     trainer.replica.rows("weights")[...] = 7.0

@@ -166,8 +166,11 @@ class JobInMemory:
         """The worker is shown the next parts of frames."""
         worker %= len(self.trainers)
         for part in self.weights[self.weights_read[worker] :][:parts]:
-            self.trainers[worker].broadcast_element(Row(part))
+            self._show(worker, part)
             self.weights_read[worker] += 1
+
+    def _show(self, worker: int, part: bytes) -> None:
+        self.channels[worker] += self.trainers[worker].broadcast_element(Row(part))
 
     def lose(self, worker: int, parts: int) -> None:
         """The next parts of frames never reach the worker."""
@@ -178,14 +181,13 @@ class JobInMemory:
         """The worker is shown parts of frames of any time: late, twice, or of another life."""
         start = index % max(1, len(self.weights))
         for part in self.weights[start : start + parts]:
-            self.trainers[worker % len(self.trainers)].broadcast_element(Row(part))
+            self._show(worker % len(self.trainers), part)
 
     def damage(self, worker: int, index: int) -> None:
         """The worker is shown a part that was cut off."""
         if self.weights:
             part = self.weights[index % len(self.weights)]
-            cut = Row(part[: index % len(part)])
-            self.trainers[worker % len(self.trainers)].broadcast_element(cut)
+            self._show(worker % len(self.trainers), part[: index % len(part)])
 
     def ghost(self, entries: int) -> None:
         """What the life before the crash had on the way reaches Kafka now."""

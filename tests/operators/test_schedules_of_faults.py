@@ -17,10 +17,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flink_ol.core import frames
 from flink_ol.core.config import AdaGrad, Features, FmModel, Ftrl, Learning, LinearModel, Sgd
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Account, Tally
-from flink_ol.operators import model, model_log, sequencer, trainer
+from flink_ol.operators import model, sequencer, stored_log, trainer
 from flink_ol.wire.formats import sample_format
 from flink_ol.wire.parts import split
 from tests.operators.job_in_memory import JSON_FIELDS, REPLICAS, JobInMemory
@@ -96,7 +97,8 @@ def small_and_timed() -> Iterator[None]:
     lives = itertools.count(1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(model, "split", partial(split, part_bytes=900))
-        patch.setattr(model_log, "_MOST_ENTRIES", 3)
+        patch.setattr(stored_log, "_MOST_ENTRIES", 3)
+        patch.setattr(frames, "_SMALL_BYTES", 0)  # so that frames are changes too
         patch.setattr(sequencer, "time", CLOCK)
         patch.setattr(trainer, "secrets", SimpleNamespace(randbits=lambda bits: next(lives)))
         # the real one would keep the garbage of thousands of lives
@@ -161,10 +163,10 @@ def check_counts(learning: Learning, schedule: list[Event], seed: int) -> None:
     }
     assert job.dead_letters == {(p, offset) for p, all_of in poison.items() for offset, _ in all_of}
     for other in others:
-        assert (other.version, other.ledger, other.names) == (
+        assert (other.version, other.ledger, other.names.first) == (
             first.version,
             first.ledger,
-            first.names,
+            first.names.first,
         )
         for spec in first.arrays.specs:
             assert first.arrays.rows(spec.name).tobytes() == other.arrays.rows(spec.name).tobytes()

@@ -90,6 +90,7 @@ FRAMES = st.builds(
     pace=PACES,
     overrides=OVERRIDES,
     waiting=WAITING,
+    parent=st.none() | VERSIONS,
 )
 SNAPSHOTS = st.builds(
     Snapshot,
@@ -98,7 +99,7 @@ SNAPSHOTS = st.builds(
     learning=st.just({"task": "binary"}),
     parent=VERSIONS,
     created_ms=COUNTS,
-    frame=FRAMES,
+    frame=FRAMES.map(lambda frame: frame._replace(parent=None)),
     names=NAMES,
     ledger=st.dictionaries(st.integers(0, 1000), ACCOUNTS, max_size=3),
     sums=SUMS,

@@ -56,6 +56,7 @@ _ENTRY = Entry(
     command={"command": "snapshot"},
 )
 _FRAME = Frame(Version(7, 3), (_WORKER,), {2: 5}, 1.5, _KEYS, {"weights": _WEIGHTS})
+_CHANGE = _FRAME._replace(version=Version(7, 4), parent=Version(7, 3))
 SNAPSHOT = Snapshot(
     "flights",
     "ab" * 32,
@@ -117,6 +118,7 @@ FORMATS = {
     "frame-1-tuned.safetensors": _Format(
         lambda: encode_frame(_TUNED_FRAME), decode_frame, _TUNED_FRAME
     ),
+    "frame-2.safetensors": _Format(lambda: encode_frame(_CHANGE), decode_frame, _CHANGE),
     "model-1.safetensors": _Format(
         lambda: encode_snapshot(SNAPSHOT, {"accuracy": 0.5}), decode_snapshot, SNAPSHOT
     ),
