@@ -27,6 +27,7 @@ from flink_ol.wire.dead_letters import DeadLetterRecord, decode_dead_letter
 from flink_ol.wire.model_file import decode_snapshot
 from flink_ol.wire.parts import Assembler
 
+PATIENCE_MS = 30_000  # a broker answers late while a job starts beside it
 ENTRY = Path(__file__).parent.parent / "jobs" / "train.py"
 
 
@@ -76,6 +77,7 @@ class RunningJob:
         with contextlib.closing(
             KafkaProducer(
                 bootstrap_servers=self.stack.bootstrap_servers,
+                api_version_auto_timeout_ms=PATIENCE_MS,
                 enable_idempotence=True,  # a broker that is killed must not make records come twice
                 delivery_timeout_ms=300_000,
                 linger_ms=5,
@@ -90,6 +92,12 @@ class RunningJob:
                     time.sleep(max(0.0, started + number / rate - time.monotonic()))
             producer.flush()
 
+    def producer(self) -> KafkaProducer:
+        """For single records, to whatever topic; the caller closes it."""
+        return KafkaProducer(
+            bootstrap_servers=self.stack.bootstrap_servers, api_version_auto_timeout_ms=PATIENCE_MS
+        )
+
     def expected_ledger(self) -> dict[int, Tally]:
         """Learned and rejected together: every offset once."""
         return {
@@ -102,6 +110,7 @@ class RunningJob:
         """All records that are in ``NAME.topic`` now, partition after partition."""
         consumer = KafkaConsumer(
             bootstrap_servers=self.stack.bootstrap_servers,
+            api_version_auto_timeout_ms=PATIENCE_MS,
             isolation_level="read_committed" if committed else "read_uncommitted",
             enable_auto_commit=False,
             max_partition_fetch_bytes=16 << 20,
@@ -123,7 +132,11 @@ class RunningJob:
 
     def in_topic(self) -> list[int]:
         """How many samples each partition of the topic holds; none was ever deleted."""
-        consumer = KafkaConsumer(bootstrap_servers=self.stack.bootstrap_servers, group_id=None)
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.stack.bootstrap_servers,
+            api_version_auto_timeout_ms=PATIENCE_MS,
+            group_id=None,
+        )
         with contextlib.closing(consumer):
             numbers = range(self.spec.samples.partitions)
             partitions = [TopicPartition(self.spec.topics.samples, p) for p in numbers]

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import orjson
 import pytest
-from kafka import KafkaProducer
 
 from flink_ol.app.flink_rest import FlinkRest
 from flink_ol.app.job_health import SILENT_MS
@@ -34,7 +33,7 @@ def test_answers_and_dead_letters_come_exactly_once_through_a_kill(
     job.await_samples(1_000)
     # a counter is told from its first count on, so the third metric of status is not there
     await_metrics(job, "failedCommittables", "feedback_silence_ms")
-    with contextlib.closing(KafkaProducer(bootstrap_servers=stack.bootstrap_servers)) as producer:
+    with contextlib.closing(job.producer()) as producer:
         for number in range(REQUESTS):
             if number == REQUESTS // 2:
                 stack.kill_task_manager()

@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 import pytest
 import yaml
-from kafka import KafkaProducer
 
 from flink_ol.local.stack import Stack
 from tests.plain_loop import assert_same_model, plain_loop
@@ -97,9 +96,7 @@ def ask_everywhere(job: RunningJob, features: Any) -> list[dict[str, Any]]:
     """The answers to one request sent to every partition of the requests topic."""
     partitions = job.spec.kafka.partitions
     request = orjson.dumps({"x": features, "id": "everywhere"})
-    with contextlib.closing(
-        KafkaProducer(bootstrap_servers=job.stack.bootstrap_servers)
-    ) as producer:
+    with contextlib.closing(job.producer()) as producer:
         for partition in range(partitions):
             producer.send(job.spec.topics.requests, request, partition=partition)
         producer.flush()
