@@ -36,6 +36,9 @@ from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS, WHOLE, without_d
 from flink_ol.core.state import State
 from flink_ol.core.unadmitted import Waiting
 
+LAG_BINS = 16
+_NO_LAGS = np.zeros(LAG_BINS, np.int64)
+
 
 class EntryArrived(NamedTuple):
     entry: Entry
@@ -75,6 +78,9 @@ class PublishMetrics(NamedTuple):
     expired: int | None = None  # features dropped so far; None: none is ever
     names: int = 0  # kept with the model
     collisions: int = 0  # of these, names that met an index with another name
+    lags: np.ndarray = _NO_LAGS  # updates by how many versions they were behind, see ModelState
+    pace: Pace = PACE_AT_FIRST
+    of_round: Mapping[str, np.ndarray] = {}  # sums of the round alone, where there are rounds
 
 
 class Answer(NamedTuple):
@@ -105,6 +111,9 @@ class ModelState:
     newest_ms: int = 0
     kept: list[Version] = field(default_factory=list)  # snapshots on the topic, oldest first
     pace: Pace = PACE_AT_FIRST
+    # updates by the versions between the model they were computed on and the one they met: none,
+    # 1, 2 to 3, 4 to 7, ...; since this replica was restored
+    lags: np.ndarray = field(default_factory=lambda: np.zeros(LAG_BINS, np.int64))
     overrides: Mapping[str, Any] = field(default_factory=dict)  # of settings, see core.tuning
     touched: Touched = field(default_factory=Touched)  # where features expire
     expired: int = 0  # features dropped so far
@@ -212,6 +221,9 @@ class Model:
 
     def _account(self, state: ModelState, update: Update) -> None:
         """Take in what belongs to the samples of ``update`` beside what was learned."""
+        lag = state.version.number - 1 - update.base.number
+        if update.base.epoch == state.version.epoch:
+            state.lags[min(lag.bit_length(), len(state.lags) - 1)] += 1
         state.acknowledged[update.partition] = update.sequence
         account = state.ledger.get(update.partition, Account())
         state.ledger[update.partition] = account.join(update.account)
@@ -294,6 +306,9 @@ class Model:
     def metrics(self, state: ModelState, entry: Entry) -> PublishMetrics:
         """What is to be told about the model after ``entry``."""
         accounts = state.ledger.values()
+        round_sums: dict[str, np.ndarray] = {}
+        for update in entry.updates:
+            round_sums = add_sums(round_sums, update.sums)
         return PublishMetrics(
             entry.time_ms,
             state.version,
@@ -311,6 +326,9 @@ class Model:
             state.expired if self._expires else None,
             len(state.names),
             state.names.collisions,
+            state.lags.copy(),
+            state.pace,
+            round_sums if state.pace.round else {},
         )
 
 

@@ -5,13 +5,16 @@ JSON: ``{"job", "time_ms", "model": {"epoch", "version"}, "samples", "rejected",
 "overrides", "command"}``, the metrics being those of core.evaluation.metrics: cumulative, with
 ``window``, ``faded``, ``slices`` and ``baselines``. ``overrides`` and ``command`` are there where
 there are any, ``waiting`` (features without weights) where they have to be met several times, and
-``expired`` (features dropped so far) where they are.
+``expired`` (features dropped so far) where they are. ``lags`` counts updates by how many versions
+they were behind: none, 1, 2 to 3, 4 to 7, ..., since the job last started; ``round``, in mode sync,
+has number, passes and the metrics of the round alone, scored before its step.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import orjson
 
 from flink_ol.core.config import Learning
@@ -40,6 +43,11 @@ def encode_metrics(told: PublishMetrics, job: str, learning: Learning) -> bytes:
         fields["waiting"] = told.waiting
     if told.expired is not None:
         fields["expired"] = told.expired
+    if told.lags.any():
+        fields["lags"] = np.trim_zeros(told.lags, "b")
+    if told.pace.round:
+        of_round = metrics(told.of_round, learning) if told.of_round else {}
+        fields["round"] = {"number": told.pace.round, "passes": told.pace.passes} | of_round
     if told.command is not None:
         fields["command"] = told.command
     return orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
