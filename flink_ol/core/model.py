@@ -111,13 +111,13 @@ class ModelState:
     newest_ms: int = 0
     kept: list[Version] = field(default_factory=list)  # snapshots on the topic, oldest first
     pace: Pace = PACE_AT_FIRST
-    # updates by the versions between the model they were computed on and the one they met: none,
-    # 1, 2 to 3, 4 to 7, ...; since this replica was restored
-    lags: np.ndarray = field(default_factory=lambda: np.zeros(LAG_BINS, np.int64))
     overrides: Mapping[str, Any] = field(default_factory=dict)  # of settings, see core.tuning
     touched: Touched = field(default_factory=Touched)  # where features expire
     expired: int = 0  # features dropped so far
     frames: Frames = field(default_factory=Frames)
+    # updates by the versions between the model they were computed on and the one they met: none,
+    # 1, 2 to 3, 4 to 7, ...; since this replica was restored
+    lags: np.ndarray = field(default_factory=lambda: np.zeros(LAG_BINS, np.int64))
 
 
 class Model:

@@ -77,7 +77,7 @@ MODES: list[dict[str, Any]] = [
 
 
 def test_every_mode_learns_every_sample_once(stack: Stack, tmp_path: Path, job_name: str) -> None:
-    records = json_records(3, 12_000)
+    records = list(json_records(3, 12_000))
     poison = [0, 4_000, 11_990]
     for place in poison:
         records[place] = b'{"x": [1, '
