@@ -34,6 +34,8 @@ JVM_STAGES = (
     ("sequencer", "merge"),
     ("model", "fold"),
     ("kafka-producer", "emit"),
+    ("sink_", "emit"),
+    ("Source: weights", "emit"),
     ("C1 Compiler", "Java's compilers"),
     ("C2 Compiler", "Java's compilers"),
     ("GC Thread", "garbage collection"),

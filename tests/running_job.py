@@ -117,7 +117,7 @@ class RunningJob:
         )
         with contextlib.closing(consumer):
             name = f"{self.spec.name}.{topic}"
-            partitions = [TopicPartition(name, p) for p in consumer.partitions_for_topic(name)]
+            partitions = [TopicPartition(name, p) for p in _partitions(consumer, name)]
             consumer.assign(partitions)
             consumer.seek_to_beginning()
             ends = consumer.end_offsets(partitions)
@@ -180,6 +180,16 @@ class RunningJob:
             letter = decode_dead_letter(record.value)
             found[letter.partition, letter.offset] = letter
         return [found[key] for key in sorted(found)]
+
+
+def _partitions(consumer: KafkaConsumer, topic: str) -> set[int]:
+    """Of a topic that exists; a busy broker tells its partitions a little later."""
+    deadline = time.monotonic() + 30
+    while True:
+        if found := consumer.partitions_for_topic(topic):
+            return set(found)
+        assert time.monotonic() < deadline, f"the broker tells no partitions of {topic}"
+        time.sleep(0.2)
 
 
 def total(accounts: Iterable[Account]) -> int:

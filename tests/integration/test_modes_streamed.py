@@ -18,7 +18,7 @@ from flink_ol.wire.formats import sample_format
 from flink_ol.wire.metrics import decode_metrics
 from tests.running_job import RunningJob, json_records, ledger_of
 
-RATE = 0.3
+RATE = 0.15
 
 
 def regression(seed: int, count: int) -> tuple[np.ndarray, np.ndarray, list[bytes]]:
@@ -55,8 +55,9 @@ def test_passes_with_four_workers_print_the_losses_of_numpy(
     for _ in range(passes):
         error = X @ weights + intercept - y
         losses.append(np.sqrt(np.mean(error**2)))
-        weights = weights - RATE * X.T @ error / len(y)
-        intercept = intercept - RATE * error.mean()
+        # the gradient of the squared error is twice the error
+        weights = weights - RATE * 2 * X.T @ error / len(y)
+        intercept = intercept - RATE * 2 * error.mean()
     told = [decode_metrics(record.value) for record in job.read("metrics")]
     of_rounds = [one["round"] for one in told if "rmse" in one.get("round", {})]
     rounds = {one["number"]: one["rmse"] for one in of_rounds}
