@@ -18,7 +18,7 @@ class Kept(NamedTuple):
 
     keyed: Keyed
     broadcast: States
-    timers: tuple[int, ...] = ()
+    timers: tuple[tuple[int, Any], ...] = ()  # (ms, key)
 
 
 NOTHING = Kept({}, {})
@@ -53,6 +53,9 @@ class _Map:
 
     def remove(self, key: Any) -> None:
         self._entries().pop(key, None)
+
+    def is_empty(self) -> bool:
+        return not self._entries()
 
     def keys(self) -> Iterable[Any]:
         return list(self._entries())
@@ -91,12 +94,12 @@ class Subtask:
         self._key = None
         return list(self.function.process_broadcast_element(value, self))
 
-    def due(self, now_ms: int, key: Any) -> list[Any]:
+    def due(self, now_ms: int) -> list[Any]:
         """What it emits by the timers that are due."""
-        self._key = key
         emitted: list[Any] = []
-        for at_ms in sorted(timer for timer in self.timers if timer <= now_ms):
-            self.timers.discard(at_ms)
+        for at_ms, key in sorted(timer for timer in self.timers if timer[0] <= now_ms):
+            self.timers.discard((at_ms, key))
+            self._key = key
             emitted += self.function.on_timer(at_ms, self)
         return emitted
 
@@ -131,7 +134,7 @@ class Subtask:
         return self
 
     def register_processing_time_timer(self, at_ms: int) -> None:
-        self.timers.add(at_ms)
+        self.timers.add((at_ms, self._key))
 
 
 def copy_of(kept: Kept) -> Kept:

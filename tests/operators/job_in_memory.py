@@ -11,6 +11,7 @@ import itertools
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from pyflink.common import Row
@@ -18,7 +19,6 @@ from pyflink.common import Row
 from flink_ol.core.config import Learning
 from flink_ol.core.evaluation import Evaluation
 from flink_ol.core.messages import INITIAL, Snapshot, Version
-from flink_ol.core.training import Local
 from flink_ol.operators import states
 from flink_ol.operators.model import ModelFunction
 from flink_ol.operators.sequencer import SequencerFunction
@@ -48,9 +48,11 @@ class Checkpoint:
 class JobInMemory:
     """One job; every method up to ``settle`` is one thing that can happen."""
 
-    def __init__(self, learning: Learning, workers: int, records: dict[int, list[tuple]]) -> None:
+    def __init__(
+        self, learning: Learning, training: Any, workers: int, records: dict[int, list[tuple]]
+    ) -> None:
         """``records``: by partition, (offset, payload) as they come."""
-        self._learning, self.records = learning, records
+        self._learning, self._training, self.records = learning, training, records
         self.now_ms = 1_000
         self.weights: list[bytes] = []  # the topic: parts of frames, ghosts among them
         self.log: list[Version] = []  # of the entries in the model: a crash takes some back
@@ -72,23 +74,24 @@ class JobInMemory:
         workers = workers or len(kept.trainers)
         self.read, self.weights_read = dict(kept.read), [kept.weights_read] * workers
         keyed = {key: of for trainer in kept.trainers for key, of in trainer.keyed.items()}
+        timers = [timer for trainer in kept.trainers for timer in trainer.timers]
         both = (self._learning, Evaluation())
         self.trainers = [
             Subtask(
-                TrainerFunction(*both, "json", JSON_FIELDS, "job.samples", Local(), {}),
+                TrainerFunction(*both, "json", JSON_FIELDS, "job.samples", self._training, {}),
                 i,
                 Kept(
                     {key: of for key, of in keyed.items() if key % workers == i},
                     kept.trainers[i % len(kept.trainers)].broadcast,
+                    tuple(timer for timer in timers if timer[1] % workers == i),
                 ),
             )
             for i in range(workers)
         ]
-        self.sequencer = Subtask(
-            SequencerFunction(*both, INTERVALS_MS, Local(), frozenset(self.records), "job.samples"),
-            0,
-            kept.sequencer,
+        ordering = SequencerFunction(
+            *both, INTERVALS_MS, self._training, frozenset(self.records), "job.samples"
         )
+        self.sequencer = Subtask(ordering, 0, kept.sequencer)
         self.model = [
             Subtask(ModelFunction(*both, "json", JSON_FIELDS, "job", "hash", 3), i, state)
             for i, state in enumerate(kept.model)
@@ -110,12 +113,18 @@ class JobInMemory:
         gaps = offsets if last - first + 1 != count else None
         worker = partition % len(self.trainers)
         value = Row(partition, first, last, count, self.now_ms, gaps, payloads)
-        for emitted in self.trainers[worker].element(value, partition):
-            if isinstance(emitted, Row):
-                self.channels[worker].append(emitted)
+        self._trained(worker, self.trainers[worker].element(value, partition))
+
+    def _trained(self, worker: int, emitted: list[Any]) -> None:
+        for message in emitted:
+            if isinstance(message, Row):
+                self.channels[worker].append(message)
             else:
-                letter = decode_dead_letter(emitted[1])
-                self.dead_letters.add((letter.partition, letter.offset))
+                self._bury(message[1])
+
+    def _bury(self, message: bytes) -> None:
+        letter = decode_dead_letter(message)
+        self.dead_letters.add((letter.partition, letter.offset))
 
     def turn(self, size: int) -> None:
         """A window of every partition goes the whole way round, but for the second replica."""
@@ -143,10 +152,15 @@ class JobInMemory:
     def tick(self, ms: int) -> None:
         """Time passes; timers that are due fire."""
         self.now_ms += ms
-        self._append(self.sequencer.due(self.now_ms, 0))
+        self._append(self.sequencer.due(self.now_ms))
+        for worker, trainer in enumerate(self.trainers):
+            self._trained(worker, trainer.due(self.now_ms))
 
-    def _append(self, entries: list[bytes]) -> None:
-        for entry in entries:
+    def _append(self, emitted: list[Any]) -> None:
+        for entry in emitted:
+            if not isinstance(entry, bytes):
+                self._bury(entry[1])
+                continue
             self.log.append(decode_entry(entry).version)
             for channel in self.log_channels:
                 channel.append(entry)
@@ -230,12 +244,14 @@ class JobInMemory:
         """No more faults: all records are read, all that is under way arrives and is committed."""
         for partition, records in self.records.items():
             self.batch(partition, len(records))
-        self.failed_checkpoint()
-        for _ in range(2):
-            self.tick(1_000)
+        still = 0
+        while still < 8:  # rounds without anything new
+            before = len(self.log), len(self.weights)
+            self.tick(250)
             self.failed_checkpoint()
             for worker in range(len(self.trainers)):
                 self.feed_back(worker, len(self.weights))
+            still = still + 1 if before == (len(self.log), len(self.weights)) else 0
         self.checkpoint()
 
     # ---- what is seen of it
@@ -253,6 +269,8 @@ class JobInMemory:
         for subtask in self.trainers:
             state = subtask.function._state
             assert state.version in versions, f"{state.worker} holds {state.version}, a ghost"
+            if self._training.mode != "local":
+                continue  # only there do trainers learn ahead of the model
             for partition, progress in state.progress.items():
                 contained = state.acknowledged.get(partition, 0)
                 pending = [u.sequence for u in state.pending if u.partition == partition]
