@@ -244,14 +244,14 @@ class JobInMemory:
         """No more faults: all records are read, all that is under way arrives and is committed."""
         for partition, records in self.records.items():
             self.batch(partition, len(records))
-        still = 0
-        while still < 8:  # rounds without anything new
-            before = len(self.log), len(self.weights)
+        still, counted = 0, None
+        while still < 4:  # turns without anything new in the model
             self.tick(250)
             self.failed_checkpoint()
             for worker in range(len(self.trainers)):
-                self.feed_back(worker, len(self.weights))
-            still = still + 1 if before == (len(self.log), len(self.weights)) else 0
+                self.feed_back(worker, len(self.weights) - self.weights_read[worker])
+            before, counted = counted, dict(self.model[0].function._state.ledger)
+            still = still + 1 if before == counted else 0
         self.checkpoint()
 
     # ---- what is seen of it
