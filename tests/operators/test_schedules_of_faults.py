@@ -256,7 +256,7 @@ ALL = pytest.mark.parametrize("case", CASES)
 
 
 @ALL
-@settings(max_examples=20)
+@settings(max_examples=6)
 @given(schedules, st.integers(0, 99))
 def test_whatever_fails_every_sample_counts_once(
     case: str, schedule: list[Event], seed: int
