@@ -17,7 +17,7 @@ from flink_ol.wire.dead_letters import decode_dead_letter
 from tests.plain_loop import assert_same_model, plain_loop
 from tests.running_job import RunningJob, json_records, ledger_of
 
-pytestmark = pytest.mark.recovery
+pytestmark = [pytest.mark.recovery, pytest.mark.battery]
 
 REQUESTS, POISON = 300, 60
 

@@ -20,6 +20,7 @@ from tests.shell import Shell
 pytestmark = pytest.mark.recovery
 
 
+@pytest.mark.battery
 def test_every_change_of_workers_keeps_every_sample(
     stack: Stack, tmp_path: Path, job_name: str
 ) -> None:
