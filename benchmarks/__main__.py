@@ -8,7 +8,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from benchmarks import budget, guard, latency, report, suite, throughput
+from benchmarks import budget, guard, large_model, latency, report, suite, throughput
 from benchmarks.contestants import NAMES, Limits
 from benchmarks.environments import ROOT
 from benchmarks.workloads import WORKLOADS
@@ -125,6 +125,15 @@ def latency_command(
     """Time from a request to its prediction."""
     figures = latency.measure(rate, seconds, workers, window_ms, weights_ms)
     _print({"benchmark": "latency", **figures})
+
+
+@app.command("large-model")
+def large_model_command(
+    merges: Annotated[int, typer.Option(help="that are counted, of each size")] = 200,
+) -> None:
+    """Merges per second and bytes per frame of 2^20 and 2^22 features, in one process."""
+    for figures in large_model.figures(merges):
+        _print({"benchmark": "large-model", **figures})
 
 
 def contests(text: str) -> tuple[tuple[str, str], ...]:
