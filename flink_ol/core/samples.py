@@ -116,9 +116,14 @@ def row_numbers(samples: Samples, rejections: Sequence[Rejection]) -> np.ndarray
     return rows
 
 
-def rejected_of(samples: Samples, fine: np.ndarray, reason: str) -> list[Rejection]:
-    """Rejections of the samples whose place in ``fine`` (samples,) bool is false."""
-    rows = row_numbers(samples, ())
+def rejected_of(
+    samples: Samples, fine: np.ndarray, reason: str, others: Sequence[Rejection] = ()
+) -> list[Rejection]:
+    """Rejections of the samples whose place in ``fine`` (samples,) bool is false.
+
+    ``others``: of the same records, from before, which tell the rows that are missing.
+    """
+    rows = row_numbers(samples, others)
     return [rejection_of(samples, int(i), reason, rows) for i in np.flatnonzero(~fine)]
 
 

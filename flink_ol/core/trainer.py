@@ -28,11 +28,22 @@ from flink_ol.core.messages import (
     Worker,
 )
 from flink_ol.core.names import told
-from flink_ol.core.samples import Rejection, Samples, rejection_of, row_numbers
+from flink_ol.core.samples import (
+    Rejection,
+    Samples,
+    in_order,
+    rejected_of,
+    rejection_of,
+    row_numbers,
+)
 from flink_ol.core.slot_set import SlotSet
 from flink_ol.core.state import Delta, State
 from flink_ol.core.waiting_room import Batch, Room
 
+_LARGEST = 1e150
+_TOO_LARGE = (
+    f"the square of a number of it is infinite, or near it (at most {_LARGEST:g} is learned)"
+)
 NOT_FINITE = (
     "learning from it makes the model infinite or not a number: check the sample's scale, or "
     "lower optimizer.learning_rate"
@@ -200,7 +211,7 @@ class Trainer:
     def handle(self, state: TrainerState, event: Event) -> list[Effect]:
         """Take ``event`` into ``state`` (in place); what is to be done."""
         if isinstance(event, BatchArrived):
-            return self._learn(state, event)
+            return self._learn(state, _within_bounds(event))
         if isinstance(event, PartitionRestored):
             return self._restore_partition(state, event)
         if isinstance(event, TimeCame):
@@ -392,6 +403,22 @@ class Trainer:
         state.progress[update.partition] = after
         state.pending.append(update)
         effects += (SendUpdate(update), SaveProgress(update.partition, after))
+
+
+def _within_bounds(event: BatchArrived) -> BatchArrived:
+    """The batch with the samples rejected whose numbers are finite, and their squares are not.
+
+    Running statistics would take one in, and no later sample of its feature could be learned.
+    """
+    samples = event.samples
+    beyond = np.abs(samples.values) > _LARGEST
+    if not beyond.any():
+        return event
+    fine = np.ones(len(samples), bool)
+    fine[np.searchsorted(samples.indptr, np.flatnonzero(beyond), "right") - 1] = False
+    others = event.rejections
+    rejections = in_order([*others, *rejected_of(samples, fine, _TOO_LARGE, others)])
+    return event._replace(samples=samples.where(fine), rejections=rejections)
 
 
 def _account(samples: Samples, rejected: Tally, letters: int, told: bool = False) -> Account:

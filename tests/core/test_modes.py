@@ -255,7 +255,10 @@ def test_exact_equals_one_process_to_the_bit(family: object, scale: str) -> None
         np.testing.assert_array_equal(arrays[spec.name], plain.rows(spec.name))
 
 
-@pytest.mark.parametrize("mode", [Sync(round_samples=8), Bounded(), Async(), Exact()])
+ONE_PASS = Sync(round_samples=8, passes=1, round_timeout_ms=None)
+
+
+@pytest.mark.parametrize("mode", [ONE_PASS, Bounded(), Async(), Exact()])
 def test_a_sample_beyond_all_numbers_is_a_dead_letter(mode: Training) -> None:
     given_ = inputs(64, 64)
     given_[0].values[3 * 10] = 1e308
@@ -264,3 +267,13 @@ def test_a_sample_beyond_all_numbers_is_a_dead_letter(mode: Training) -> None:
     assert (0, 10) in job.dead_letters
     assert all(np.isfinite(array).all() for array in job.arrays().values())
     assert sum(a.learned.count + a.rejected.count for a in job.state.ledger.values()) == 128
+
+
+@pytest.mark.parametrize("mode", [Local(), Bounded(), Exact()])
+@pytest.mark.parametrize("scale", ["standard", "min_max"])
+def test_a_huge_number_at_the_start_spoils_nothing_after_it(mode: Training, scale: str) -> None:
+    given_ = inputs(64, 64)
+    given_[0].values[1] = 1e300
+    job = run(ModeJob(Learner(binary(features=Features(scale=scale))), mode, given_))  # type: ignore[arg-type]
+    assert job.dead_letters == {(0, 0)}
+    assert sum(account.learned.count for account in job.state.ledger.values()) == 127

@@ -140,7 +140,7 @@ class GradientTrainer(Trainer):
         label = float(labels[-1]) if len(labels) else progress.label
         state.progress[partition] = progress._replace(sequence=update.sequence, label=label)
         self._sent(state, partition, room, due)
-        letters = rejected_of(taken.samples, fine, NOT_FINITE)
+        letters = rejected_of(taken.samples, fine, NOT_FINITE, taken.rejections)
         return [
             *(DeadLetter(partition, letter) for letter in letters),
             SendUpdate(update, pending=False),
