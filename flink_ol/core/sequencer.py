@@ -33,6 +33,7 @@ from flink_ol.core.tuning import changed
 # A worker's part in the recent past is forgotten by half in this many updates of all workers:
 # short enough to follow a worker that falls silent, long enough to smooth the turns of windows.
 _HALF_LIFE_UPDATES = 32.0
+_PRIOR = 6.0  # first updates that every worker is taken to have sent already
 _DECAY = 0.5 ** (1.0 / _HALF_LIFE_UPDATES)
 
 WEIGHTS, SNAPSHOT, METRICS = "weights", "snapshot", "metrics"
@@ -148,9 +149,15 @@ class Sequencer:
     """``handle(state, event, now_ms) -> effects``; intervals in milliseconds."""
 
     def __init__(
-        self, learning: Learning, intervals_ms: Mapping[str, int], scale_rate: bool = True
+        self,
+        learning: Learning,
+        intervals_ms: Mapping[str, int],
+        scale_rate: bool = True,
+        workers: int = 1,
     ) -> None:
         """``learning``: as specified, which commands may change in part.
+
+        ``workers``: how many are expected to be at work from the first update on.
 
         ``intervals_ms``: least time between publications of weights, snapshot, metrics.
 
@@ -159,7 +166,7 @@ class Sequencer:
         """
         self.learning = learning
         self.intervals_ms = intervals_ms
-        self.scale_rate = scale_rate
+        self.scale_rate, self.workers = scale_rate, workers
 
     def initial(self) -> SequencerState:
         """Before the first event of the first life."""
@@ -232,6 +239,10 @@ class Sequencer:
     def _weigh(self, state: SequencerState, update: Update) -> float:
         """The share of the update's worker in the samples merged lately: 1 when it is alone."""
         worker, parts = update.worker.index, state.parts
+        if not parts and update.account.samples and self.workers > 1:
+            # All workers learn from the same beginning: as if each had sent as much before, so that
+            # what the first ones tell does not count in full. An idle one is forgotten soon.
+            parts.update(dict.fromkeys(range(self.workers), _PRIOR * update.account.samples))
         for index in list(parts):
             parts[index] *= _DECAY
             if parts[index] < 1e-3:

@@ -44,7 +44,9 @@ def sequencer_of(
     """
     match training:
         case Local():
-            return Sequencer(learner.learning, intervals_ms, training.scale_rate)
+            # with fewer shards than workers nobody knows which ones will be idle
+            workers = training.workers if training.workers <= len(shards) else 1
+            return Sequencer(learner.learning, intervals_ms, training.scale_rate, workers)
         case Sync():
             return SyncSequencer(learner.learning, intervals_ms, training, shards)
         case Bounded():
