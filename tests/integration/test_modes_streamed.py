@@ -132,15 +132,15 @@ def test_exact_equals_replay_to_the_bit(stack: Stack, tmp_path: Path, job_name: 
         assert np.array_equal(array, snapshot.frame.arrays[name]), name
 
 
-def await_round(job: RunningJob, number: int) -> Snapshot:
+def await_round(job: RunningJob, number: int, timeout_s: float = 120) -> Snapshot:
     """The first snapshot seen that has so many rounds in it."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + timeout_s
     while True:
         snapshot = job.newest_snapshot()
         if snapshot is not None and snapshot.frame.pace.round >= number:
             return snapshot
         done = None if snapshot is None else snapshot.frame.pace
-        assert time.monotonic() < deadline, f"{done} after 120 s, {number} rounds were due"
+        assert time.monotonic() < deadline, f"{done} after {timeout_s} s, {number} rounds were due"
         time.sleep(0.5)
 
 
