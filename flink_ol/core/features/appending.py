@@ -61,6 +61,8 @@ def without_entries(samples: Samples, dropped: np.ndarray) -> Samples:
 
 def with_counted(samples: Samples, counted: Counted | None) -> Samples:
     """The same samples with other counts."""
+    if samples.counted is counted:
+        return samples
     return Samples(*samples[:-1], counted)  # _replace takes the rows for the fields
 
 
