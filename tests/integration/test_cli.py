@@ -123,6 +123,8 @@ def test_the_demo_leaves_nothing_when_it_is_broken_off(
         env=os.environ | {"TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        # a run in the background of a shell may have been told to ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     time.sleep(seconds)
     demo.send_signal(by)
