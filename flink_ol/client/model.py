@@ -64,10 +64,7 @@ class Model:
     @cached_property
     def _state(self) -> State:
         frame = self._snapshot.frame
-        state = State(self._learner.specs, frame.keys)
-        for name, array in frame.arrays.items():
-            state.rows(name)[...] = array
-        return state
+        return State.of(self._learner.specs, frame.keys, frame.arrays)
 
     def predict(self, X: Features, names: Sequence[str] | None = None) -> np.ndarray:
         """Labels, or values in regression: (samples,)."""

@@ -34,7 +34,6 @@ from flink_ol.core.messages import (
 from flink_ol.core.names import KeptNames
 from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS, WHOLE, without_delta
 from flink_ol.core.state import State
-from flink_ol.core.unadmitted import Waiting
 
 LAG_BINS = 16
 _NO_LAGS = np.zeros(LAG_BINS, np.int64)
@@ -281,10 +280,8 @@ class Model:
     def restored(self, snapshot: Snapshot) -> ModelState:
         """The state that ``snapshot`` was taken of."""
         frame = snapshot.frame
-        arrays = State(self.learner.tuned(frame.overrides).specs, frame.keys)
-        for name, array in frame.arrays.items():
-            arrays.rows(name)[...] = array
-        arrays.waiting = Waiting(frame.waiting)
+        specs = self.learner.tuned(frame.overrides).specs
+        arrays = State.of(specs, frame.keys, frame.arrays, frame.waiting)
         return ModelState(
             arrays,
             KeptNames(self._names_kept, snapshot.names, snapshot.others),

@@ -9,16 +9,13 @@ import numpy as np
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Frame, Update
 from flink_ol.core.state import Delta, State
-from flink_ol.core.unadmitted import Counts, Waiting
+from flink_ol.core.unadmitted import Counts
 from flink_ol.core.vocabulary import Vocabulary
 
 
 def rebuilt(learner: Learner, frame: Frame, pending: Sequence[Update]) -> State:
     """The replica of the whole ``frame`` and ``pending``, in the order they were learned."""
-    replica = State(learner.specs, frame.keys)
-    for name, array in frame.arrays.items():
-        replica.rows(name)[...] = array
-    replica.waiting = Waiting(frame.waiting)
+    replica = State.of(learner.specs, frame.keys, frame.arrays, frame.waiting)
     for update in pending:
         learner.merge(replica, update.delta, 1.0)
     return replica

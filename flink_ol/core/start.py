@@ -13,7 +13,7 @@ import numpy as np
 
 from flink_ol.core.messages import Snapshot
 from flink_ol.core.state import ArraySpec, State
-from flink_ol.core.unadmitted import Counts, Waiting
+from flink_ol.core.unadmitted import Counts
 
 
 class Start(NamedTuple):
@@ -27,11 +27,7 @@ class Start(NamedTuple):
 
     def state(self, specs: tuple[ArraySpec, ...]) -> State:
         """A new state with these arrays."""
-        state = State(specs, self.keys)
-        for name, array in self.arrays.items():
-            state.rows(name)[...] = array
-        state.waiting = Waiting(self.waiting)
-        return state
+        return State.of(specs, self.keys, self.arrays, self.waiting)
 
 
 def start_of(snapshot: Snapshot) -> Start:

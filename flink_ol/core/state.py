@@ -72,6 +72,24 @@ class State:
             else:
                 self.arrays[spec.name] = np.zeros(spec.shape, spec.dtype)
 
+    @classmethod
+    def of(
+        cls,
+        specs: tuple[ArraySpec, ...],
+        keys: np.ndarray,
+        arrays: Mapping[str, np.ndarray],
+        waiting: Counts | None = None,
+    ) -> State:
+        """The state with these rows, in the order of ``keys`` (features,), and fixed arrays.
+
+        Arrays that are not among ``arrays`` are as they begin.
+        """
+        state = cls(specs, keys)
+        for name, array in arrays.items():
+            state.rows(name)[...] = array
+        state.waiting = Waiting(waiting)
+        return state
+
     def _initialise(self, spec: ArraySpec, start: int) -> None:
         size = self.vocabulary.size
         if spec.initial is not None and size > start:

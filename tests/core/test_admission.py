@@ -80,10 +80,7 @@ def looped(settings: Learning, parts: list[Samples]) -> Loop:
 
 def state_of(settings: Learning, loop: Loop) -> State:
     frame = loop.snapshot().frame
-    state = State(Learner(settings).specs, frame.keys)
-    for name, array in frame.arrays.items():
-        state.rows(name)[...] = array
-    return state
+    return State.of(Learner(settings).specs, frame.keys, frame.arrays)
 
 
 @each
