@@ -268,6 +268,11 @@ class Learner:
         return self._loss.predict(scores)
 
 
+def finite(delta: Delta, sums: Sums) -> bool:
+    """Whether every number that came of some samples is finite."""
+    return delta.finite() and all(bool(np.isfinite(value).all()) for value in sums.values())
+
+
 def _whole(samples: Samples) -> Samples:
     """With what was left out because it has to wait: an evaluation by values of fields sees it."""
     return samples if samples.counted is None else samples.counted.whole

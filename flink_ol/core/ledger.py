@@ -97,19 +97,18 @@ class Account(NamedTuple):
         )
 
 
-def account_of(
-    learned: np.ndarray, rejected: np.ndarray, letters: int, unfinished: int = -1
-) -> Account:
+def account_of(learned: np.ndarray, rejected: np.ndarray, unfinished: int = -1) -> Account:
     """The account of samples by their offsets, several for a record of several samples.
 
-    ``learned`` (samples,): learned from; ``rejected``: of records and samples that were not, of
-    which ``letters`` tell. A record counts as learned if one of its samples is, and with its last
-    sample: not, if it is ``unfinished``.
+    ``learned`` (samples,): learned from; ``rejected`` (dead letters,): records and samples that
+    were not. A record counts as learned if one of its samples is, and with its last sample: not,
+    if it is ``unfinished``.
     """
-    whole = learned[learned != unfinished]
-    refused = np.setdiff1d(rejected[rejected != unfinished], learned)
-    tallies = Tally.of(whole), Tally.of(refused)
-    return Account(*tallies, len(learned) - tallies[0].count, letters - tallies[1].count)
+    refused = rejected[rejected != unfinished]
+    if len(refused):  # looking for the learned ones among none would sort them all
+        refused = np.setdiff1d(refused, learned)
+    tallies = Tally.of(learned[learned != unfinished]), Tally.of(refused)
+    return Account(*tallies, len(learned) - tallies[0].count, len(rejected) - tallies[1].count)
 
 
 Ledger = dict[int, Account]  # by partition

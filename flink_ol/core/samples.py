@@ -45,11 +45,6 @@ class Samples(NamedTuple):
             self.names,
         )
 
-    def where(self, kept: np.ndarray) -> Samples:
-        """The samples whose place in ``kept`` (samples,) bool is true."""
-        rows = [self.rows(row, row + 1) for row in np.flatnonzero(kept)]
-        return joined(rows or [self.rows(0, 0)])
-
 
 def joined(parts: Sequence[Samples]) -> Samples:
     """The samples of all ``parts``, at least one, in their order."""
@@ -86,6 +81,11 @@ class Rejection(NamedTuple):
     offset: int
     reason: str
     row: int | None = None  # the sample's index in the record; None: the whole record
+
+
+def offsets_of(rejections: Sequence[Rejection]) -> np.ndarray:
+    """(rejections,) int64."""
+    return np.array([one.offset for one in rejections], np.int64)
 
 
 def in_order(rejections: Iterable[Rejection]) -> list[Rejection]:

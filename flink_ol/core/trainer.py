@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from flink_ol.core import replica
-from flink_ol.core.learner import Learner
-from flink_ol.core.ledger import Account, Tally
+from flink_ol.core.features.appending import without_rows
+from flink_ol.core.learner import Learner, finite
+from flink_ol.core.ledger import Account, Tally, account_of
 from flink_ol.core.messages import (
     INITIAL,
     PACE_AT_FIRST,
@@ -32,6 +33,7 @@ from flink_ol.core.samples import (
     Rejection,
     Samples,
     in_order,
+    offsets_of,
     rejected_of,
     rejection_of,
     row_numbers,
@@ -303,18 +305,13 @@ class Trainer:
     def _learn(self, state: TrainerState, event: BatchArrived) -> list[Effect]:
         effects = self._greet(state, event)
         partition = event.partition
-        # a record of which some samples can be used is not rejected
-        usable = set(event.samples.offsets.tolist()) if event.rejections else set()
-        offsets = {rejection.offset for rejection in event.rejections} - usable
-        rejected = Tally.of(np.array(sorted(offsets), np.int64))
-
         progress = state.progress.get(partition, Progress())
-        account = _account(event.samples, rejected, len(event.rejections))
+        account = account_of(event.samples.offsets, offsets_of(event.rejections))
         update = self._update(state, event, event.samples, progress, account)
         if update is not None:
             self._keep(state, update, event.samples, progress, effects)
         else:
-            self._learn_apart(state, event, rejected, effects)
+            self._learn_apart(state, event, account.rejected, effects)
         return effects
 
     def _learn_apart(
@@ -347,7 +344,7 @@ class Trainer:
         if letters:
             nothing = samples.rows(0, 0)
             progress = state.progress.get(partition, Progress())
-            account = _account(nothing, rejected, letters)
+            account = _account(nothing, rejected, letters, told)
             update = self._update(state, event, nothing, progress, account)
             assert update is not None
             self._keep(state, update, nothing, progress, effects)
@@ -366,7 +363,7 @@ class Trainer:
         mark = learner.mark(own, samples)
         sums = learner.learn(own, samples, progress.label, state.rate_scale)
         delta = learner.difference(own, mark, samples)
-        if not (delta.finite() and all(np.isfinite(value).all() for value in sums.values())):
+        if not finite(delta, sums):
             learner.restore(own, mark)
             return None
         return Update(
@@ -418,10 +415,10 @@ def _within_bounds(event: BatchArrived) -> BatchArrived:
     fine[np.searchsorted(samples.indptr, np.flatnonzero(beyond), "right") - 1] = False
     others = event.rejections
     rejections = in_order([*others, *rejected_of(samples, fine, _TOO_LARGE, others)])
-    return event._replace(samples=samples.where(fine), rejections=rejections)
+    return event._replace(samples=without_rows(samples, ~fine), rejections=rejections)
 
 
-def _account(samples: Samples, rejected: Tally, letters: int, told: bool = False) -> Account:
+def _account(samples: Samples, rejected: Tally, letters: int, told: bool) -> Account:
     """Of one update; ``told``: whether an update before has the record of the samples."""
     learned = Tally() if told else Tally.of(samples.offsets)
     return Account(learned, rejected, len(samples) - learned.count, letters - rejected.count)

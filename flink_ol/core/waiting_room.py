@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flink_ol.core.ledger import Account, account_of
-from flink_ol.core.samples import Rejection, Samples, joined
+from flink_ol.core.samples import Rejection, Samples, joined, offsets_of
 
 
 class Batch(NamedTuple):
@@ -36,9 +36,8 @@ class Taken(NamedTuple):
     def account(self, fine: np.ndarray) -> Account:
         """Of these samples, of which those that are not ``fine`` (samples,) bool are rejected."""
         offsets = self.samples.offsets
-        refused = np.array([one.offset for one in self.rejections], np.int64)
-        refused = np.concatenate((refused, offsets[~fine]))
-        return account_of(offsets[fine], refused, len(refused), self.following)
+        refused = np.concatenate((offsets_of(self.rejections), offsets[~fine]))
+        return account_of(offsets[fine], refused, self.following)
 
 
 @dataclass(slots=True)

@@ -27,7 +27,7 @@ from flink_ol.core.features.appending import without_rows
 from flink_ol.core.fields import Section
 from flink_ol.core.labels import Labels
 from flink_ol.core.messages import Request
-from flink_ol.core.samples import Rejection, Samples
+from flink_ol.core.samples import Rejection, Samples, joined
 from flink_ol.wire.arrow_stream import MOST_BYTES, checked
 from flink_ol.wire.names import FeatureNames
 
@@ -149,18 +149,7 @@ class ArrowSamples:
 
     def _joined(self, parts: list[Samples]) -> Samples:
         parts = [part for part in parts if len(part)]
-        if len(parts) < 2:
-            return parts[0] if parts else self._empty
-        ends = np.cumsum([part.indptr[-1] for part in parts])
-        indptr = [parts[0].indptr]
-        indptr += [
-            part.indptr[1:] + end for part, end in zip(parts[1:], ends[:-1].tolist(), strict=True)
-        ]
-        keys, values, numeric, labels, weights, offsets = (
-            np.concatenate(column) for column in list(zip(*parts, strict=True))[1:7]
-        )
-        rows = labels, weights, offsets
-        return Samples(np.concatenate(indptr), keys, values, numeric, *rows, self._names.by_key)
+        return joined(parts) if parts else self._empty
 
     def decode_request(self, payload: bytes | None, partition: int, offset: int) -> Request:
         """A prediction request: a message of one row that needs no label."""

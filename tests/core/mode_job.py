@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from flink_ol.core import model, sequencer, trainer
+from flink_ol.core.features.appending import without_rows
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Entry, Frame, Worker
 from flink_ol.core.modes import sequencer_of, trainer_of
@@ -92,7 +93,7 @@ class ModeJob:
             [(partition, offset) not in self.poison for offset in samples.offsets], bool
         )
         rejections = [Rejection(int(offset), "poison") for offset in samples.offsets[~fine]]
-        samples = samples.where(fine) if rejections else samples
+        samples = without_rows(samples, ~fine)
         self._do(partition, trainer.BatchArrived(partition, samples, rejections, 5))
 
     def wake(self, partition: int) -> None:

@@ -13,11 +13,11 @@ import numpy as np
 
 from flink_ol.core.distinct import distinct
 from flink_ol.core.evaluation import add_sums
-from flink_ol.core.learner import Learner
+from flink_ol.core.learner import Learner, finite
 from flink_ol.core.ledger import Account, account_of
 from flink_ol.core.messages import VALUES, Update
 from flink_ol.core.names import told
-from flink_ol.core.samples import Samples, rejected_of
+from flink_ol.core.samples import Samples, offsets_of, rejected_of
 from flink_ol.core.sequencer import Effect, KeepLearned, RejectSample, Sequencer, SequencerState
 from flink_ol.core.state import Delta, State
 from flink_ol.core.trainer import (
@@ -46,8 +46,7 @@ class ExactTrainer(Trainer):
     def _learn(self, state: TrainerState, event: BatchArrived) -> list[TrainerEffect]:
         effects = self._greet(state, event)
         samples, partition = event.samples, event.partition
-        rejected = np.array([one.offset for one in event.rejections], np.int64)
-        account = account_of(samples.offsets, rejected, len(rejected))
+        account = account_of(samples.offsets, offsets_of(event.rejections))
         progress = state.progress.get(partition, Progress())
         update = Update(
             partition,
@@ -117,7 +116,7 @@ class ExactSequencer(Sequencer):
         if taken is None:
             taken, fine = _one_by_one(learner, arrays, samples, label)
             letters = rejected_of(samples, fine, NOT_FINITE)
-            whole = account_of(samples.offsets[fine], samples.offsets[~fine], len(letters))
+            whole = account_of(samples.offsets[fine], samples.offsets[~fine])
             rejected = account.rejected.join(whole.rejected)
             more = account.more_letters + whole.more_letters
             account = Account(whole.learned, rejected, whole.more_samples, more)
@@ -143,7 +142,7 @@ def _steps(learner: Learner, arrays: State, samples: Samples, label: float) -> S
     mark = learner.mark(arrays, samples)
     sums = learner.learn(arrays, samples, label, 1.0)
     values = arrays.values(mark.slots)
-    if values.finite() and all(np.isfinite(value).all() for value in sums.values()):
+    if finite(values, sums):
         counted = samples.counted
         return Steps(mark.slots, None if counted is None else counted.waiting, sums)
     learner.restore(arrays, mark)

@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flink_ol.core.learner import Learner
+from flink_ol.core.evaluation import Sums
+from flink_ol.core.features.appending import without_rows
+from flink_ol.core.learner import Learner, finite
 from flink_ol.core.ledger import Account
 from flink_ol.core.messages import GRADIENT, Update
 from flink_ol.core.samples import Samples, rejected_of
@@ -32,8 +34,6 @@ from flink_ol.core.trainer import (
     WakeMe,
 )
 from flink_ol.core.waiting_room import Batch, Room
-
-Sums = dict[str, np.ndarray]
 
 
 class Contribution(NamedTuple):
@@ -161,14 +161,10 @@ class GradientTrainer(Trainer):
 
         delta, sums = of(samples)
         fine = np.ones(len(samples), bool)
-        if not _finite(delta, sums):
+        if not finite(delta, sums):
             for row in range(len(samples)):
-                fine[row] = _finite(*of(samples.rows(row, row + 1)))
+                fine[row] = finite(*of(samples.rows(row, row + 1)))
             if fine.all():  # together they are too much for a number
                 fine[:] = False
-            delta, sums = of(samples.where(fine))
+            delta, sums = of(without_rows(samples, ~fine))
         return delta, sums, fine
-
-
-def _finite(delta: Delta, sums: Sums) -> bool:
-    return delta.finite() and all(bool(np.isfinite(value).all()) for value in sums.values())
