@@ -24,6 +24,7 @@ from flink_ol.core.features.preparation import Entries, Preparation
 from flink_ol.core.features.scaling import batch_moments
 from flink_ol.core.gradients import divided_sum, feature_statistics
 from flink_ol.core.samples import Counted, Samples
+from flink_ol.core.slot_set import SlotSet
 from flink_ol.core.start import Start
 from flink_ol.core.state import ArraySpec, Delta, State
 from flink_ol.core.tuning import Overrides, tuned
@@ -107,15 +108,15 @@ class Learner:
         filled = self._preparation.filled(state, samples, learns)
         return with_counted(filled, samples.counted)
 
-    def admitted(self, state: State, samples: Samples) -> Samples:
+    def admitted(self, state: State, samples: Samples, among: SlotSet | None = None) -> Samples:
         """``samples`` without the features that have to wait for their weights.
 
         ``samples.counted`` is what :meth:`mark` then counts, and what differences and gradients
-        carry.
+        carry. ``among``: of the features with slots only these have weights; None: all have.
         """
         if self._admission is None:
             return samples
-        return admission.admitted(state, samples, self._admission)
+        return admission.admitted(state, samples, self._admission, among)
 
     def mark(self, state: State, samples: Samples) -> Mark:
         """Give new keys their slots, count those that wait; copies of all that learning changes."""
@@ -239,6 +240,12 @@ class Learner:
             slots = state.merge(delta, factor)
         self._family.derive(state.arrays, slots)
         return slots
+
+    def assign(self, state: State, delta: Delta) -> None:
+        """Set what ``delta`` holds, numbers and not differences, in place; count what waits."""
+        self._make_room(state)
+        state.assign(delta)
+        state.count(delta)
 
     def _make_room(self, state: State) -> None:
         if self._admission is not None:

@@ -212,8 +212,7 @@ class Model:
             return _step(state, entry, learner)
         for update in entry.updates:
             if meaning == VALUES:
-                state.arrays.assign(update.delta)
-                state.arrays.count(update.delta)
+                learner.assign(state.arrays, update.delta)
             else:
                 learner.merge(state.arrays, update.delta, entry.factor)
         return entry.updates

@@ -15,8 +15,8 @@ class SlotSet:
         self._flags = np.ones(count, np.bool_)
 
     def holds(self, slots: np.ndarray) -> np.ndarray:
-        """Which of ``slots`` (n,) int64 are in the set: (n,) bool."""
-        held = slots < len(self._flags)
+        """Which of ``slots`` (n,) int64 are in the set: (n,) bool; -1, no slot, never is."""
+        held = (slots >= 0) & (slots < len(self._flags))
         held[held] = self._flags[slots[held]]
         return held
 

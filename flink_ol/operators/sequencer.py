@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from pyflink.common import Row
@@ -11,8 +12,9 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 
 from flink_ol.core.config import Learning
 from flink_ol.core.evaluation import Evaluation
+from flink_ol.core.frames import whole
 from flink_ol.core.learner import Learner
-from flink_ol.core.messages import Frame
+from flink_ol.core.messages import Frame, Update
 from flink_ol.core.modes import sequencer_of
 from flink_ol.core.sequencer import (
     Append,
@@ -31,7 +33,7 @@ from flink_ol.core.sequencer import (
     WakeMe,
 )
 from flink_ol.core.start import start_of
-from flink_ol.core.state import Delta
+from flink_ol.core.state import State
 from flink_ol.core.training import Training
 from flink_ol.operators import states
 from flink_ol.operators.stored_log import StoredLog
@@ -71,13 +73,14 @@ class SequencerFunction(KeyedProcessFunction):
     def open(self, runtime_context: RuntimeContext) -> None:
         stop_state_sampling()
         start = None if self._start is None else start_of(decode_snapshot(self._start))
-        learner = Learner(self._learning, self._evaluation, start)
+        learner = self._learner = Learner(self._learning, self._evaluation, start)
         self._sequencer = sequencer_of(self._training, learner, self._intervals_ms, self._shards)
         self._state: SequencerState | None = None
         self._stored = runtime_context.get_state(states.sequencer_state())
         self._contributions = runtime_context.get_map_state(states.round_contributions())
         self._learned = runtime_context.get_map_state(states.learned_log())
         self._log = StoredLog()
+        self._encoded: dict[int, tuple[Update, bytes]] = {}  # by partition, until in the log
         self._dead_letters = states.dead_letters()
         group = runtime_context.get_metrics_group()
         self._spoilt = group.counter("spoilt_updates")
@@ -88,7 +91,9 @@ class SequencerFunction(KeyedProcessFunction):
         kind, payload = value
         event: Event
         if kind == states.UPDATE:
-            event = UpdateArrived(decode_update(payload))
+            update = decode_update(payload)
+            self._encoded[update.partition] = update, payload
+            event = UpdateArrived(update)
         elif kind == states.HELLO:
             event = HelloArrived(decode_hello(payload))
         else:
@@ -97,23 +102,21 @@ class SequencerFunction(KeyedProcessFunction):
             except WireError:
                 self._refused.inc()
                 return
-        yield from self._handle(event, payload, ctx)
+        yield from self._handle(event, ctx)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Any]:
-        yield from self._handle(TimeCame(), b"", ctx)
+        yield from self._handle(TimeCame(), ctx)
 
-    def _handle(self, event: Event, payload: bytes, ctx: Any) -> Iterator[Any]:
+    def _handle(self, event: Event, ctx: Any) -> Iterator[Any]:
         if self._state is None:
             self._state = self._restored()
         state = self._state
         now_ms = time.time_ns() // 1_000_000
         for effect in self._sequencer.handle(self._state, event, now_ms):
             if isinstance(effect, Append):
-                arrived = event.update if isinstance(event, UpdateArrived) else None
-                updates = [
-                    payload if update is arrived else encode_update(update)
-                    for update in effect.entry.updates
-                ]
+                updates = [self._bytes_of(update) for update in effect.entry.updates]
+                for update in effect.entry.updates:
+                    self._encoded.pop(update.partition, None)
                 yield encode_entry(effect.entry, updates)
             elif isinstance(effect, WakeMe):
                 ctx.timer_service().register_processing_time_timer(effect.at_ms)
@@ -122,21 +125,24 @@ class SequencerFunction(KeyedProcessFunction):
             elif isinstance(effect, CommandRefused):
                 self._refused.inc()
             elif isinstance(effect, KeepContribution):
-                contribution = effect.update
-                sent = event.update if isinstance(event, UpdateArrived) else None
-                encoded = payload if contribution is sent else encode_update(contribution)
-                self._contributions.put(contribution.partition, encoded)
+                self._contributions.put(effect.update.partition, self._bytes_of(effect.update))
             elif isinstance(effect, DropContributions):
                 for partition in effect.partitions:
                     self._contributions.remove(partition)
             elif isinstance(effect, KeepLearned):
-                update = encode_update(effect.update)
-                self._log.take(self._learned, update, lambda: _base(state))
+                base = partial(self._base, state)
+                self._log.take(self._learned, self._bytes_of(effect.update), base)
             elif isinstance(effect, RejectSample):
                 offset, reason = effect.rejection.offset, effect.rejection.reason
                 letter = encode_dead_letter(self._topic, effect.partition, offset, reason, None)
                 yield self._dead_letters, letter
         self._stored.update(encode_sequencer_state(self._state))
+
+    def _bytes_of(self, update: Update) -> bytes:
+        known = self._encoded.get(update.partition)
+        if known is None or known[0] is not update:
+            known = self._encoded[update.partition] = update, encode_update(update)
+        return known[1]
 
     def _restored(self) -> SequencerState:
         """The state of the checkpoint, or that of a first life."""
@@ -148,19 +154,23 @@ class SequencerFunction(KeyedProcessFunction):
             update = decode_update(encoded)
             state.contributions[update.partition] = update
         if first.learned is not None:
-            state.learned = first.learned
-            base, updates = self._log.restore(self._learned)
-            if base is not None:
-                frame = decode_frame(base)
-                state.learned.assign(Delta(frame.keys, frame.arrays))
-            for encoded in updates:
-                state.learned.assign(decode_update(encoded).delta)
+            state.learned = self._relearned(first.learned)
         return state
 
+    def _relearned(self, learned: State) -> State:
+        """What the sequencer had learned by the checkpoint; ``learned``: before any sample."""
+        base, updates = self._log.restore(self._learned)
+        if base is not None:
+            frame = decode_frame(base)
+            learned = State.of(learned.specs, frame.keys, frame.arrays, frame.waiting)
+        for encoded in updates:
+            self._learner.assign(learned, decode_update(encoded).delta)
+        return learned
 
-def _base(state: SequencerState) -> bytes:
-    """All that the sequencer learned, as a frame."""
-    learned = state.learned
-    assert learned is not None
-    arrays = {spec.name: learned.rows(spec.name) for spec in learned.specs}
-    return encode_frame(Frame(state.version, (), {}, 1.0, learned.vocabulary.keys, arrays))
+    def _base(self, state: SequencerState) -> bytes:
+        """All that the sequencer learned, as a frame."""
+        learned = state.learned
+        assert learned is not None
+        keys, arrays, _ = whole(learned)
+        waiting = self._learner.waiting(learned)
+        return encode_frame(Frame(state.version, (), {}, 1.0, keys, arrays, waiting=waiting))

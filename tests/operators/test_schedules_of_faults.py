@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from flink_ol.core import frames
 from flink_ol.core.config import AdaGrad, Features, FmModel, Ftrl, Learning, LinearModel, Sgd
+from flink_ol.core.features.admission import Admission
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Tally
 from flink_ol.core.training import Async, Bounded, Exact, Local, Sync
@@ -48,6 +49,12 @@ LEARNINGS = {
         model=FmModel(factors=2),
         features=Features(scale="standard"),
         optimizer=AdaGrad(learning_rate=0.05),
+    ),
+    "waiting": Learning(
+        task="binary",
+        model=LinearModel(),
+        features=Features(scale="none", admission=Admission(occurrences=8)),
+        optimizer=Sgd(learning_rate=0.1),
     ),
 }
 QUICK = Sync(round_samples=5, round_timeout_ms=30)

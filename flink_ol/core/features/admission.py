@@ -18,6 +18,7 @@ from flink_ol.core.compiled import njit
 from flink_ol.core.features.appending import with_counted, without_entries
 from flink_ol.core.fields import Section
 from flink_ol.core.samples import Counted, Samples
+from flink_ol.core.slot_set import SlotSet
 from flink_ol.core.state import State
 from flink_ol.core.unadmitted import Counts
 from flink_ol.core.vocabulary import Vocabulary
@@ -33,14 +34,18 @@ class Admission(Section):
     """Features counted at a time that have no weights yet; then the older half is forgotten."""
 
 
-def admitted(state: State, samples: Samples, admission: Admission) -> Samples:
+def admitted(
+    state: State, samples: Samples, admission: Admission, among: SlotSet | None = None
+) -> Samples:
     """``samples`` without the entries that come too early, with what is to be counted for them.
 
     Changes no count: ``count`` does. Entries of one feature in one sample count once.
+    ``among``: of the features with slots only these have weights; None: all have.
     """
     state.waiting.forget(admission.waiting)
     keys = np.require(samples.keys, np.int64, ["C", "W"])
-    unknown = np.flatnonzero(state.vocabulary.find(keys) < 0)
+    slots = state.vocabulary.find(keys)
+    unknown = np.flatnonzero(slots < 0 if among is None else ~among.holds(slots))
     met = Vocabulary()
     met.add(keys[unknown])
     ranks = np.full(len(keys), -1, np.int64)

@@ -156,7 +156,8 @@ class GradientTrainer(Trainer):
         learner, replica = self.learner.tuned(state.overrides), state.replica
 
         def of(part: Samples) -> tuple[Delta, Sums]:
-            admitted = learner.admitted(replica, part)
+            # a slot may be of another partition's samples, which this worker just happens to have
+            admitted = learner.admitted(replica, part, state.known)
             return learner.gradient(replica, learner.filled(replica, admitted, False), label)
 
         delta, sums = of(samples)
