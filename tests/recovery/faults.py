@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from flink_ol.core.messages import Snapshot
+from flink_ol.local.errors import StackError
+from flink_ol.local.stack import Stack
 from tests.recovery.watching import Watch
 from tests.running_job import RunningJob, ledger_of
 
@@ -43,6 +45,19 @@ def feed_and_hurt(
     return moments
 
 
+def kill_python_worker(stack: Stack, timeout_s: float = 60.0) -> None:
+    """As soon as there is one: after a fault the next may come before the workers."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            stack.kill_python_worker()
+            return
+        except StackError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+
+
 def assert_all_there(job: RunningJob, snapshot: Snapshot) -> None:
     """Lost 0, twice 0: per partition count, sum and XOR of the offsets are of what was produced."""
     assert job.in_topic() == job.produced
@@ -53,9 +68,15 @@ def assert_all_there(job: RunningJob, snapshot: Snapshot) -> None:
 def report(watch: Watch, moments: Sequence[float], fault: str) -> list[float]:
     """Seconds to recover from each fault that had the time to; printed for docs/guarantees.md.
 
-    Where the next fault came before the recovery, it counts from the first of them.
+    Where the next fault came before the recovery, it counts from the last of them.
     """
-    recovered = [watch.recovered_s(moment) for moment in moments]
+    ends = [moment + watch.recovered_s(moment) for moment in moments]
+    following = [*moments[1:], float("inf")]
+    recovered = [
+        end - moment
+        for moment, end, then in zip(moments, ends, following, strict=True)
+        if end < then or then == float("inf")
+    ]
     figures = ", ".join(f"{seconds:.1f}" for seconds in recovered)
     print(f"\n{fault}: new snapshots after {figures} s; longest gap {watch.longest_gap_s():.1f} s")
     return recovered

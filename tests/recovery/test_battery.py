@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from flink_ol.local.stack import Stack
 from tests.plain_loop import assert_same_model, plain_loop
-from tests.recovery.faults import assert_all_there, feed_and_hurt, report
+from tests.recovery.faults import assert_all_there, feed_and_hurt, kill_python_worker, report
 from tests.recovery.watching import Watch
 from tests.running_job import RunningJob, json_records
 
@@ -35,7 +36,7 @@ def test_ten_task_managers_killed_over_a_million_samples(
     records = a_million()
     with Watch(job) as watch:
         moments = feed_and_hurt(job, watch, records, 5_000, 10, hurt)
-        snapshot = watch.await_samples(len(records), 120)
+        snapshot = watch.await_samples(len(records), 240)
     assert_all_there(job, snapshot)
     watch.assert_rising()
     assert job.restarts() >= 5
@@ -49,8 +50,9 @@ def test_ten_python_workers_killed_over_a_million_samples(
     job.submit()
     records = a_million()
     with Watch(job) as watch:
-        moments = feed_and_hurt(job, watch, records, 5_000, 10, stack.kill_python_worker)
-        snapshot = watch.await_samples(len(records), 120)
+        hurt = partial(kill_python_worker, stack)
+        moments = feed_and_hurt(job, watch, records, 5_000, 10, hurt)
+        snapshot = watch.await_samples(len(records), 240)
     assert_all_there(job, snapshot)
     watch.assert_rising()
     assert job.restarts() >= 5
@@ -70,7 +72,7 @@ def test_a_job_goes_on_from_its_last_checkpoint_after_its_job_manager_was_killed
     records = list(json_records(7, 20_000)) * 10
     with Watch(job) as watch:
         moments = feed_and_hurt(job, watch, records, 2_000, 3, hurt)
-        snapshot = watch.await_samples(len(records), 120)
+        snapshot = watch.await_samples(len(records), 240)
     assert_all_there(job, snapshot)
     watch.assert_rising()
     assert max(report(watch, moments, "JobManager killed")) < RECOVERY_S
@@ -88,7 +90,7 @@ def test_a_broker_killed_three_times_costs_no_sample_and_no_snapshot(
     records = list(json_records(8, 20_000)) * 10
     with Watch(job) as watch:
         feed_and_hurt(job, watch, records, 2_000, 3, hurt)
-        snapshot = watch.await_samples(len(records), 120)
+        snapshot = watch.await_samples(len(records), 240)
     assert_all_there(job, snapshot)
     watch.assert_rising()
     report(watch, [], "broker killed")
@@ -105,7 +107,7 @@ def test_one_worker_equals_a_plain_loop_through_three_kills(
 
     def hurt() -> None:
         if next(kinds) == "worker":
-            stack.kill_python_worker()
+            kill_python_worker(stack)
         else:
             stack.kill_task_manager()
             stack.add_task_manager()
@@ -115,7 +117,7 @@ def test_one_worker_equals_a_plain_loop_through_three_kills(
     records = list(json_records(9, 100_000))
     with Watch(job) as watch:
         feed_and_hurt(job, watch, records, 1_500, 3, hurt)
-        snapshot = watch.await_samples(len(records), 120)
+        snapshot = watch.await_samples(len(records), 240)
     assert_all_there(job, snapshot)
     assert job.restarts() >= 3
     assert_same_model(snapshot, plain_loop(job.spec, records)[0])
