@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 import yaml
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from flink_ol.app.flink_rest import FlinkRest
 from flink_ol.core.ledger import Account, Tally
 from flink_ol.core.messages import Snapshot
 from flink_ol.job.spec import Spec
@@ -164,14 +164,7 @@ class RunningJob:
 
     def restarts(self) -> int:
         """How often Flink started the job again."""
-        url = f"{self.stack.rest_url}/jobs/{self.id}/metrics?get=numRestarts"
-        deadline = time.monotonic() + 30
-        while True:  # Flink gathers a job's metrics only once someone asks for them
-            with urllib.request.urlopen(url, timeout=10) as answer:
-                if found := json.load(answer):
-                    return int(found[0]["value"])
-            assert time.monotonic() < deadline, "Flink tells no numRestarts"
-            time.sleep(0.5)
+        return FlinkRest(self.stack.rest_url).restarts(self.id)
 
     def dead_letters(self) -> list[DeadLetterRecord]:
         """Every dead letter, once each: the topic is written at least once."""

@@ -84,9 +84,14 @@ class FlinkRest:
         return max(int(vertex["parallelism"]) for vertex in vertices)
 
     def restarts(self, job_id: str) -> int:
-        """How often the job was restarted after a failure."""
-        found = self._get(f"/jobs/{job_id}/metrics?get=numRestarts")
-        return int(float(found[0]["value"])) if found else 0
+        """How often the job was restarted after a failure.
+
+        By the attempts of a task, since all tasks restart together: Flink's metric of it may be
+        10 s old.
+        """
+        vertex = self._get(f"/jobs/{job_id}")["vertices"][0]["id"]
+        subtasks = self._get(f"/jobs/{job_id}/vertices/{vertex}")["subtasks"]
+        return max(int(subtask["attempt"]) for subtask in subtasks)
 
     def worst_metrics(self, job_id: str, names: tuple[str, ...]) -> dict[str, float]:
         """By name, the largest value among all operators and subtasks; those that are told."""

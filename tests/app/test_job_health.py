@@ -31,8 +31,8 @@ class Prepared(FlinkRest):
             return {"vertices": [{"id": name} for name in self.metrics]}
         if asked == "/jobs/j/checkpoints":
             return {"latest": self.latest}
-        if asked == "/jobs/j/metrics":
-            return [{"id": "numRestarts", "value": "2"}]
+        if asked == "/jobs/j/vertices/v1":
+            return {"subtasks": [{"attempt": 2}, {"attempt": 2}]}
         if asked == "/jobs/j/exceptions":
             trace = "x.Y: outer\nCaused by: no broker"
             return {"exceptionHistory": {"entries": [{"stacktrace": trace}]}}

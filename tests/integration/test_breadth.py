@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import pytest
 
 from flink_ol.core.evaluation import metrics
+from flink_ol.core.optimizers import Optimizer
 from flink_ol.job.spec import Spec
 from flink_ol.local.stack import Stack
 from flink_ol.wire.arrow_writing import encode_rows
-from flink_ol.wire.formats import sample_format
+from flink_ol.wire.formats import FORMATS, sample_format
 from tests.plain_loop import assert_same_model, plain_loop
 from tests.running_job import RunningJob, ledger_of
 
@@ -51,6 +52,18 @@ CASES = [
     Case("libsvm", {"name": "sgd", "learning_rate": 0.001}, FM, "multiclass"),
     Case("vw", {"name": "sgd"}, NETWORK, loss={"name": "logistic"}),
     Case("arrow", {"name": "adagrad"}, LINEAR),
+]
+OPTIMIZERS = [kind().name for kind in get_args(get_args(Optimizer)[0])]
+# those that scale their own steps have no learning rate of this meaning
+RATES: dict[str, dict[str, Any]] = {
+    name: {} if name in ("ftrl", "adaptive") else {"learning_rate": 0.005} for name in OPTIMIZERS
+}
+EVERY = [
+    Case(written, {"name": optimizer, **RATES[optimizer]}, model)
+    for written in FORMATS
+    for model in (LINEAR, FM, NETWORK)
+    for optimizer in OPTIMIZERS
+    if model is LINEAR or optimizer != "adaptive"
 ]
 
 
@@ -96,14 +109,32 @@ def damaged(count: int) -> list[int]:
     return [5, 100, count - 1]
 
 
-@pytest.mark.parametrize(
-    "cases",
-    [CASES[i : i + AT_ONCE] for i in range(0, len(CASES), AT_ONCE)],
-    ids=lambda cases: " ".join(f"{c.model['family']}-{c.optimizer['name']}" for c in cases),
-)
+def side_by_side(cases: list[Case]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize(
+        "cases",
+        [cases[i : i + AT_ONCE] for i in range(0, len(cases), AT_ONCE)],
+        ids=lambda some: " ".join(
+            f"{case.format}-{case.model['family']}-{case.optimizer['name']}" for case in some
+        ),
+    )
+
+
+@side_by_side(CASES)
 def test_streamed_models_are_those_of_a_plain_loop(
     stack: Stack, tmp_path: Path, job_name: str, cases: list[Case]
 ) -> None:
+    check(stack, tmp_path, job_name, cases)
+
+
+@pytest.mark.battery
+@side_by_side(EVERY)
+def test_every_family_learns_by_every_optimizer_from_every_format(
+    stack: Stack, tmp_path: Path, job_name: str, cases: list[Case]
+) -> None:
+    check(stack, tmp_path, job_name, cases)
+
+
+def check(stack: Stack, tmp_path: Path, job_name: str, cases: list[Case]) -> None:
     jobs = []
     for number, case in enumerate(cases):
         job = RunningJob(stack, tmp_path, f"{job_name}-{number}", **sections(case))
