@@ -8,7 +8,7 @@ from typing import Annotated
 import orjson
 import typer
 
-from benchmarks import budget, guard, large_model, latency, report, suite, throughput
+from benchmarks import budget, guard, images, large_model, latency, report, suite, throughput
 from benchmarks.contestants import NAMES, Limits
 from benchmarks.environments import ROOT
 from benchmarks.workloads import WORKLOADS
@@ -134,6 +134,21 @@ def large_model_command(
     """Merges per second and bytes per frame of 2^20 and 2^22 features, in one process."""
     for figures in large_model.figures(merges):
         _print({"benchmark": "large-model", **figures})
+
+
+@app.command("images")
+def images_command(
+    workers: Annotated[str, typer.Option(help="training.workers, with commas")] = "2,8",
+    each: Annotated[int, typer.Option(help="images of a class, about")] = 1000,
+    hidden: Annotated[str, typer.Option(help="units of the hidden layers, with commas")] = "128",
+    dropout: Annotated[float, typer.Option(help="of every hidden layer")] = 0.2,
+    window_ms: Annotated[int, typer.Option(help="training.batch_window_ms")] = 2_000,
+) -> None:
+    """100 classes of images of 32 x 32 x 3 through Kafka and Flink into one network."""
+    layers = tuple(map(int, hidden.split(",")))
+    for count in map(int, workers.split(",")):
+        figures = images.measure(images.Plan(count, 100 * each, layers, dropout, window_ms))
+        _print({"benchmark": "images", **figures})
 
 
 def contests(text: str) -> tuple[tuple[str, str], ...]:

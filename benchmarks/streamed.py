@@ -55,7 +55,9 @@ class Streamed(NamedTuple):
 
 
 @contextmanager
-def streamed(name: str, servers: str | None = None, **sections: Any) -> Iterator[Streamed]:
+def streamed(
+    name: str, servers: str | None = None, slots: int = 2, **sections: Any
+) -> Iterator[Streamed]:
     """A stack with the job's topics made; the job is not submitted yet.
 
     ``servers``: a broker that is there already; None: the stack has its own.
@@ -63,7 +65,7 @@ def streamed(name: str, servers: str | None = None, **sections: Any) -> Iterator
     with tempfile.TemporaryDirectory(prefix="flink-ol-bench-") as folder:
         stack = Stack(Path(folder) / "stack")
         try:
-            status = stack.up(slots=2, bootstrap_servers=servers)
+            status = stack.up(slots=slots, bootstrap_servers=servers)
             fields = {
                 "name": name,
                 "kafka": {"bootstrap_servers": status.bootstrap_servers},

@@ -19,7 +19,7 @@ DENSE_FEATURES = tuple("abcdefgh")
 A9A_GROUPS = (5, 8, 5, 16, 5, 7, 14, 6, 5, 2, 3, 3, 3, 41)  # 14 fields, 123 values, as in a9a
 HASHED_FIELDS, HASHED_BITS = 40, 20
 IMAGE_SHAPE, IMAGE_CLASSES = (32, 32, 3), 100
-_IMAGE_BLOCK = 1_000
+IMAGE_BLOCK = 1_000
 
 
 class Block(NamedTuple):
@@ -84,8 +84,8 @@ def images(seed: int = 4) -> Iterator[Block]:
     rng = np.random.default_rng(seed)
     pictures = rng.integers(64, 192, (IMAGE_CLASSES, int(np.prod(IMAGE_SHAPE))))
     while True:
-        y = rng.integers(0, IMAGE_CLASSES, _IMAGE_BLOCK)
-        noise = rng.normal(scale=48, size=(_IMAGE_BLOCK, pictures.shape[1]))
+        y = rng.integers(0, IMAGE_CLASSES, IMAGE_BLOCK)
+        noise = rng.normal(scale=48, size=(IMAGE_BLOCK, pictures.shape[1]))
         x = (pictures[y] + noise).clip(0, 255).astype(np.uint8)
         yield Block((), x, False, y)
 

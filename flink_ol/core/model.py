@@ -303,7 +303,7 @@ class Model:
         """What is to be told about the model after ``entry``."""
         accounts = state.ledger.values()
         round_sums: dict[str, np.ndarray] = {}
-        for update in entry.updates:
+        for update in entry.updates if state.pace.round else ():
             round_sums = add_sums(round_sums, update.sums)
         return PublishMetrics(
             entry.time_ms,
@@ -324,7 +324,7 @@ class Model:
             state.names.collisions,
             state.lags.copy(),
             state.pace,
-            round_sums if state.pace.round else {},
+            round_sums,
         )
 
 

@@ -7,6 +7,7 @@ tell every name that they meet, and the model keeps which of them share an index
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypedDict
 
 import numpy as np
 
@@ -42,12 +43,18 @@ class HashedNames(dict[int, str]):
         return found
 
 
-def told(names: Mapping[int, str], keys: np.ndarray, new: np.ndarray) -> dict[int, tuple[str, ...]]:
-    """What samples with ``names`` have to tell of ``keys`` beside the first name of each.
+class Told(TypedDict):
+    """What an update says of names; the fields of that name."""
 
-    ``new``: those of them that the model does not know. Nothing where names do not meet.
-    """
-    return names.tell(keys, new) if isinstance(names, HashedNames) else {}
+    names: dict[int, str]
+    others: dict[int, tuple[str, ...]]  # beside the first name, where several meet
+
+
+def told(names: Mapping[int, str], keys: np.ndarray, new: np.ndarray) -> Told:
+    """What samples with ``names`` have to tell of ``keys``, of which ``new`` are not known yet."""
+    # what was put in for an absent feature was named when it was met
+    known = {key: names[key] for key in new.tolist() if key in names}
+    return Told(names=known, others=names.tell(keys, new) if isinstance(names, HashedNames) else {})
 
 
 class KeptNames:

@@ -28,7 +28,7 @@ from flink_ol.core.messages import (
     Version,
     Worker,
 )
-from flink_ol.core.names import told
+from flink_ol.core.names import Told, told
 from flink_ol.core.samples import (
     Rejection,
     Samples,
@@ -379,13 +379,10 @@ class Trainer:
         )._replace(**self._names(state, delta, samples))
 
     @staticmethod
-    def _names(state: TrainerState, delta: Delta, samples: Samples) -> dict[str, Any]:
+    def _names(state: TrainerState, delta: Delta, samples: Samples) -> Told:
         """What an update tells of names: those of features that the frame does not know."""
         new = delta.keys[~state.known.holds(state.replica.vocabulary.find(delta.keys))]
-        names = samples.names
-        # what was put in for an absent feature was named when it was met
-        known = {key: names[key] for key in new.tolist() if key in names}
-        return {"names": known, "others": told(names, delta.keys, new)}
+        return told(samples.names, delta.keys, new)
 
     @staticmethod
     def _keep(

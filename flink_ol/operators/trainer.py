@@ -202,9 +202,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         except WireError:
             self._damaged.inc()  # the change after it, or the next whole frame, mends it
             return
-        for effect in effects:
-            if isinstance(effect, SayHello):
-                yield Row(_ONLY, Row(states.HELLO, encode_hello(effect.hello)))
+        yield from self._do(effects, None, ctx)
 
     def _take(self, part: bytes, stored: Any) -> list[Effect]:
         """One part of a frame; the frame is adopted if it is for this life, newer and follows."""

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from flink_ol.core.config import Learning
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Update
-from flink_ol.core.modes.gradients import Contribution, GradientTrainer
-from flink_ol.core.modes.sync import samples_of
-from flink_ol.core.sequencer import WEIGHTS, Effect, Sequencer, SequencerState
+from flink_ol.core.modes.gradients import Contribution, GradientSequencer, GradientTrainer
+from flink_ol.core.sequencer import WEIGHTS, Effect, SequencerState
 from flink_ol.core.trainer import Progress, TrainerState
 from flink_ol.core.training import Async, Bounded
 from flink_ol.core.waiting_room import Room
@@ -57,12 +56,8 @@ class BoundedTrainer(AsyncTrainer):
         return super()._due(state, partition, room)
 
 
-class StepSequencer(Sequencer):
+class StepSequencer(GradientSequencer):
     """One entry, one step, per update."""
-
-    def __init__(self, learning: Learning, intervals_ms: Mapping[str, int], gradient: str) -> None:
-        super().__init__(learning, intervals_ms, scale_rate=False)
-        self._mean = gradient == "mean"
 
     def _order(self, state: SequencerState, update: Update, now_ms: int) -> list[Effect]:
         self._expect(state, update)
@@ -71,9 +66,7 @@ class StepSequencer(Sequencer):
         update = self._sound(update, effects)
         self._move_clock(state, update.partition, now_ms)
         state.owed |= self.intervals_ms.keys()
-        divisor = float(max(samples_of(update), 1)) if self._mean else 1.0
-        publish = self._due(state, now_ms)
-        effects.append(self._append(state, now_ms, publish, updates=(update,), divisor=divisor))
+        effects.append(self._step(state, now_ms, (update,), self._due(state, now_ms)))
         return effects + self._wake(state)
 
     def _move_clock(self, state: SequencerState, partition: int, now_ms: int) -> None:

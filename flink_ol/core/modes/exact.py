@@ -16,7 +16,7 @@ from flink_ol.core.evaluation import add_sums
 from flink_ol.core.learner import Learner, finite
 from flink_ol.core.ledger import Account, account_of
 from flink_ol.core.messages import VALUES, Update
-from flink_ol.core.names import told
+from flink_ol.core.names import Told, told
 from flink_ol.core.samples import Samples, offsets_of, rejected_of
 from flink_ol.core.sequencer import Effect, KeepLearned, RejectSample, Sequencer, SequencerState
 from flink_ol.core.state import Delta, State
@@ -66,13 +66,11 @@ class ExactTrainer(Trainer):
         effects += (SendUpdate(update, pending=False), SaveProgress(partition, progress))
         return effects
 
-    def _new_names(self, samples: Samples) -> dict[str, Any]:
+    def _new_names(self, samples: Samples) -> Told:
         """What an update tells of names: those not told in this life."""
-        before, names = self._named.size, samples.names
+        before = self._named.size
         self._named.add(samples.keys)
-        new = self._named.keys[before:]
-        known = {key: names[key] for key in new.tolist() if key in names}
-        return {"names": known, "others": told(names, distinct(samples.keys)[0], new)}
+        return told(samples.names, distinct(samples.keys)[0], self._named.keys[before:])
 
 
 class ExactSequencer(Sequencer):

@@ -6,16 +6,19 @@ where a contribution can be refused, until the model has it).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
+from flink_ol.core.config import Learning
 from flink_ol.core.evaluation import Sums
 from flink_ol.core.features.appending import without_rows
 from flink_ol.core.learner import Learner, finite
 from flink_ol.core.ledger import Account
 from flink_ol.core.messages import GRADIENT, Update
 from flink_ol.core.samples import Samples, rejected_of
+from flink_ol.core.sequencer import Append, Sequencer, SequencerState
 from flink_ol.core.state import Delta
 from flink_ol.core.trainer import (
     NOT_FINITE,
@@ -169,3 +172,25 @@ class GradientTrainer(Trainer):
                 fine[:] = False
             delta, sums = of(without_rows(samples, ~fine))
         return delta, sums, fine
+
+
+class GradientSequencer(Sequencer):
+    """Each entry is one step of the model."""
+
+    def __init__(self, learning: Learning, intervals_ms: Mapping[str, int], gradient: str) -> None:
+        """``gradient``: the step goes along the ``mean`` of the samples' gradients, or ``sum``."""
+        super().__init__(learning, intervals_ms, scale_rate=False)
+        self._mean = gradient == "mean"
+
+    def _step(
+        self, state: SequencerState, now_ms: int, updates: tuple[Update, ...], publish: set[str]
+    ) -> Append:
+        samples = sum(_samples_of(update) for update in updates)
+        divisor = float(max(samples, 1)) if self._mean else 1.0
+        return self._append(state, now_ms, publish, updates=updates, divisor=divisor)
+
+
+def _samples_of(update: Update) -> int:
+    """How many samples the update's gradient is of."""
+    steps = update.delta.arrays.get("steps")
+    return 0 if steps is None else int(steps[0])

@@ -15,14 +15,13 @@ import numpy as np
 from flink_ol.core.config import Learning
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Pace, Update
-from flink_ol.core.modes.gradients import Contribution, GradientTrainer
+from flink_ol.core.modes.gradients import Contribution, GradientSequencer, GradientTrainer
 from flink_ol.core.sequencer import (
     METRICS,
     WEIGHTS,
     DropContributions,
     Effect,
     KeepContribution,
-    Sequencer,
     SequencerState,
 )
 from flink_ol.core.trainer import BatchArrived, Progress, Sent, TrainerState
@@ -36,11 +35,8 @@ class SyncTrainer(GradientTrainer):
 
     def __init__(self, learner: Learner, training: Sync, ends: Mapping[int, int]) -> None:
         super().__init__(learner, training.waiting_samples)
-        self._round_samples, self._passes, self._ends = (
-            training.round_samples,
-            training.passes,
-            ends,
-        )
+        self._round_samples, self._passes = training.round_samples, training.passes
+        self._ends = ends
 
     def _learn(self, state: TrainerState, event: BatchArrived) -> list[TrainerEffect]:
         if self._passes is not None:
@@ -109,7 +105,7 @@ def _before(event: BatchArrived, end: int) -> BatchArrived:
     return event._replace(samples=within, rejections=rejections)
 
 
-class SyncSequencer(Sequencer):
+class SyncSequencer(GradientSequencer):
     """Gathers a round's contributions; one entry for all."""
 
     def __init__(
@@ -119,8 +115,7 @@ class SyncSequencer(Sequencer):
         training: Sync,
         shards: frozenset[int],
     ) -> None:
-        super().__init__(learning, intervals_ms, scale_rate=False)
-        self._mean = training.gradient == "mean"
+        super().__init__(learning, intervals_ms, training.gradient)
         self._timeout_ms, self._passes = training.round_timeout_ms, training.passes
         self._shards = shards
 
@@ -167,16 +162,7 @@ class SyncSequencer(Sequencer):
             passes += 1
             state.resting = set()
         state.pace = Pace(state.pace.round + 1, passes)
-        samples = sum(samples_of(update) for update in updates)
         state.owed |= self.intervals_ms.keys()
         told = {WEIGHTS} | ({METRICS} if self._passes is not None else set())
-        divisor = float(max(samples, 1)) if self._mean else 1.0
-        publish = self._due(state, now_ms) | told
-        entry = self._append(state, now_ms, publish, updates=updates, divisor=divisor)
+        entry = self._step(state, now_ms, updates, self._due(state, now_ms) | told)
         return [DropContributions(tuple(partitions)), entry]
-
-
-def samples_of(update: Update) -> int:
-    """How many samples the update's gradient is of."""
-    steps = update.delta.arrays.get("steps")
-    return 0 if steps is None else int(steps[0])
