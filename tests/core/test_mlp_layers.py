@@ -67,7 +67,15 @@ def test_every_gradient_is_that_of_central_differences(loss: str, dropout: float
     passed = forward(layers, parameters, X, kept)
     gradient = np.empty((n, outputs))
     kind = LOSSES[loss]
-    loss_gradients(kind.code, kind.parameters, passed[-1].outputs, labels, importance, gradient)
+    loss_gradients(
+        kind.code,
+        kind.parameters,
+        passed[-1].outputs,
+        labels,
+        importance,
+        float(len(labels)),
+        gradient,
+    )
     found = backward(layers, parameters, passed, gradient)
     step = 1e-6
     for of_layer, gradients in zip(parameters, found, strict=True):

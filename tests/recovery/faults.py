@@ -68,14 +68,15 @@ def assert_all_there(job: RunningJob, snapshot: Snapshot) -> None:
 def report(watch: Watch, moments: Sequence[float], fault: str) -> list[float]:
     """Seconds to recover from each fault that had the time to; printed for docs/guarantees.md.
 
-    Where the next fault came before the recovery, it counts from the last of them.
+    Where the next fault came before the recovery, it counts from the last of them; a fault after
+    the last sample has nothing to recover for.
     """
     ends = [moment + watch.recovered_s(moment) for moment in moments]
     following = [*moments[1:], float("inf")]
     recovered = [
         end - moment
         for moment, end, then in zip(moments, ends, following, strict=True)
-        if end < then or then == float("inf")
+        if end < then
     ]
     figures = ", ".join(f"{seconds:.1f}" for seconds in recovered)
     print(f"\n{fault}: new snapshots after {figures} s; longest gap {watch.longest_gap_s():.1f} s")

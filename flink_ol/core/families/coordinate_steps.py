@@ -1,7 +1,7 @@
-"""One step of the optimizer on gradients that were summed elsewhere, row by row of an array.
+"""One step of the optimizer on gradients that are there already, row by row of an array.
 
-What the gradient modes step with: unlike the loops that learn sample by sample, every row steps
-once, whatever number of samples its gradient is the sum of.
+What the gradient modes step with, every row once whatever number of samples its gradient is the
+sum of, and factorization machines, whose gradients of a sample depend on each other's rows.
 """
 
 from __future__ import annotations

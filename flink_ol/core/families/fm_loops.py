@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flink_ol.core import losses, optimizers
+from flink_ol.core import losses
 from flink_ol.core.compiled import njit
+from flink_ol.core.families.coordinate_steps import step
 from flink_ol.core.families.linear_loops import Rows
 from flink_ol.core.families.setting import COORDINATE, OWN_RATE
 from flink_ol.core.optimizers import schedules
@@ -114,41 +115,6 @@ def sample_gradients(
 
 
 @njit
-def _step(
-    kind: tuple[int, tuple[float, ...], int],
-    slots: np.ndarray,
-    gradients: np.ndarray,
-    l2: float,
-    rates: np.ndarray,
-    rate: float,
-    number: float,
-    array: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
-) -> None:
-    """One step of the rows ``slots``, in place; ``gradients`` has a row for each of them.
-
-    ``kind``: the optimizer's code, its parameters, how many accumulators it has.
-    """
-    optimizer, parameters, accumulators = kind
-    has_rates = len(rates) > 0
-    for i in range(len(slots)):
-        slot = slots[i]
-        own = rate * rates[slot, 0] if has_rates else rate
-        for j in range(array.shape[1]):
-            weight = array[slot, j]
-            a = first[slot, j] if accumulators > 0 else 0.0
-            b = second[slot, j] if accumulators > 1 else 0.0
-            whole = gradients[i, j] + l2 * weight
-            weight, a, b = optimizers.step(optimizer, parameters, weight, a, b, whole, own, number)
-            array[slot, j] = weight
-            if accumulators > 0:
-                first[slot, j] = a
-            if accumulators > 1:
-                second[slot, j] = b
-
-
-@njit
 def learn(
     settings: Settings,
     rows: Rows,
@@ -210,13 +176,14 @@ def learn(
                 intercept[0, output] -= settings.intercept_rate * along[0, output]
         elif settings.intercept == COORDINATE:
             beside = intercept_first, intercept_second
-            _step(kind, only, along, 0.0, no_rates, rate, number, intercept, *beside)
-        _step(kind, slots, of_weights, l2, rates, rate, number, weights, first, second)
-        _step(
+            step(kind, only, along, 0.0, 0.0, no_rates, rate, number, intercept, *beside)
+        step(kind, slots, of_weights, l2, 0.0, rates, rate, number, weights, first, second)
+        step(
             kind,
             slots,
             of_factors,
             factors_l2,
+            0.0,
             rates,
             factors_rate,
             number,

@@ -156,6 +156,7 @@ class Mlp:
             raw.astype(np.float64),
             rows.labels[samples],
             rows.importance[samples],
+            float(len(raw)),
             gradient,
         )
         gradients = mlp_layers.backward(

@@ -10,9 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from flink_ol.core import losses
-from flink_ol.core.compiled import njit
-from flink_ol.core.families import mlp_inputs, mlp_layers, standardised
+from flink_ol.core.families import mlp_inputs, mlp_layers, mlp_steps, standardised
 from flink_ol.core.families.linear_loops import Rows
 from flink_ol.core.families.mlp_layers import Layer, Parameters
 from flink_ol.core.families.setting import Setting
@@ -55,12 +53,13 @@ def gradient(
             drops = any(mask is not None for mask in kept)
             scores[start:stop] = mlp_layers.score(layers, here, X) if drops else raw
             along = np.empty(raw.shape)
-            _loss_gradients(
+            mlp_steps.loss_gradients(
                 setting.loss.code,
                 setting.loss.parameters,
                 raw.astype(np.float64),
                 rows.labels[start:stop],
                 rows.importance[start:stop],
+                1.0,
                 along,
             )
             parts = mlp_layers.backward(layers, here, passed, along.astype(dtype))
@@ -88,19 +87,3 @@ def by_layer(layers: Sequence[Layer], gradients: Mapping[str, np.ndarray]) -> li
         bias = gradients.get(f"bias_{number}", np.zeros(layer.units, weights.dtype))
         found.append(Parameters(weights, bias))
     return found
-
-
-@njit
-def _loss_gradients(
-    loss: int,
-    parameters: tuple[float, ...],
-    scores: np.ndarray,
-    labels: np.ndarray,
-    importance: np.ndarray,
-    result: np.ndarray,
-) -> None:
-    """Importance times gradient with respect to raw ``scores``, into ``result``: like them."""
-    for sample in range(len(labels)):
-        losses.gradients(loss, parameters, scores[sample], labels[sample], result[sample])
-        for output in range(scores.shape[1]):
-            result[sample, output] *= importance[sample]

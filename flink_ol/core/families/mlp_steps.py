@@ -18,16 +18,17 @@ def loss_gradients(
     scores: np.ndarray,
     labels: np.ndarray,
     importance: np.ndarray,
+    divisor: float,
     result: np.ndarray,
 ) -> None:
-    """Gradient of the mini-batch's loss with respect to its raw ``scores``, into ``result``.
+    """Gradient of a loss with respect to the raw ``scores``, into ``result``.
 
-    Both (samples, outputs) float64. The loss of a mini-batch is the sum of importance times loss,
-    divided by the number of samples.
+    Both (samples, outputs) float64. The loss is the sum of importance times loss over the samples,
+    divided by ``divisor``: their number, for a mini-batch's.
     """
     for sample in range(len(labels)):
         losses.gradients(loss, parameters, scores[sample], labels[sample], result[sample])
-        factor = importance[sample] / len(labels)
+        factor = importance[sample] / divisor
         for output in range(scores.shape[1]):
             result[sample, output] *= factor
 
