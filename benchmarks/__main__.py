@@ -8,7 +8,18 @@ from typing import Annotated
 import orjson
 import typer
 
-from benchmarks import budget, guard, images, large_model, latency, report, suite, throughput
+from benchmarks import (
+    budget,
+    guard,
+    images,
+    large_model,
+    latency,
+    merging,
+    merging_report,
+    report,
+    suite,
+    throughput,
+)
 from benchmarks.contestants import NAMES, Limits
 from benchmarks.environments import ROOT
 from benchmarks.workloads import WORKLOADS
@@ -149,6 +160,40 @@ def images_command(
     for count in map(int, workers.split(",")):
         figures = images.measure(images.Plan(count, 100 * each, layers, dropout, window_ms))
         _print({"benchmark": "images", **figures})
+
+
+@app.command("merging")
+def merging_command(
+    workload: Annotated[
+        str, typer.Option(help="NAME, or a path of lines of x and y, gzip or not")
+    ] = "flights",
+    workers: Annotated[str, typer.Option(help="numbers with commas")] = "1,2,4,8",
+    interval: Annotated[str, typer.Option(help="samples a merge, with commas")] = "50,500,5000",
+    optimizers: Annotated[str, typer.Option(help="with commas")] = ",".join(merging.OPTIMIZERS),
+    samples: Annotated[int, typer.Option(help="of the stream, at most")] = 50_000,
+    late: Annotated[
+        int, typer.Option(min=0, help="batches that a worker learns before weights are back")
+    ] = 0,
+    plots: Annotated[bool, typer.Option(help="draw the curves too")] = True,
+    out: Out = _RESULTS,
+) -> None:
+    """Accuracy of mode local by workers, samples a merge and optimizer, without a cluster."""
+    chosen = tuple(optimizers.split(","))
+    for name in chosen:
+        if name not in merging.OPTIMIZERS:
+            raise typer.BadParameter(f"{name!r}; there are {', '.join(merging.OPTIMIZERS)}")
+    if workload not in WORKLOADS and not Path(workload).is_file():
+        raise typer.BadParameter(f"{workload!r} is no file, nor among {', '.join(WORKLOADS)}")
+    curves = merging.Curves(workload, numbers(workers), numbers(interval), chosen, samples, late)
+    typer.echo(merging_report.make(curves, out, lambda text: typer.echo(text, err=True), plots))
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """The positive whole numbers that ``text`` lists with commas."""
+    found = text.split(",")
+    if not all(each.strip().isdecimal() and int(each) > 0 for each in found):
+        raise typer.BadParameter(f"{text!r}; numbers above 0 with commas between")
+    return tuple(int(each) for each in found)
 
 
 def contests(text: str) -> tuple[tuple[str, str], ...]:
