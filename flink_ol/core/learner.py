@@ -23,6 +23,7 @@ from flink_ol.core.features.extremes import batch_extremes
 from flink_ol.core.features.preparation import Entries, Preparation
 from flink_ol.core.features.scaling import batch_moments
 from flink_ol.core.gradients import divided_sum, feature_statistics
+from flink_ol.core.optimizers import Sgd
 from flink_ol.core.samples import Counted, Samples
 from flink_ol.core.slot_set import SlotSet
 from flink_ol.core.start import Start
@@ -66,6 +67,11 @@ class Learner:
             features.hash_bits,
         )
         self._family = FAMILIES[type(learning.model)](learning.model, setting)
+        plain = FAMILIES[type(learning.model)](
+            learning.model, setting._replace(optimizer=Sgd().kind())
+        )
+        # the arrays that gradients are of, whatever the optimizer keeps beside them
+        self.parameters = frozenset(spec.name for spec in plain.specs if spec.merge == "mean")
         specs = list(self._family.specs)
         specs += self._preparation.specs
         specs.append(ArraySpec("steps", (1,), "sum", per_feature=False, dtype="int64"))
@@ -218,6 +224,14 @@ class Learner:
                     difference = after - mark.arrays[spec.name]
                 arrays[spec.name] = difference
         return Delta(state.vocabulary.keys[mark.slots], arrays, _met(mark.counted))
+
+    def put_back(self, state: State, mark: Mark, told: Mapping[str, np.ndarray]) -> None:
+        """Of the arrays ``told``, let stand what is told of the difference since ``mark``."""
+        for spec in self.specs:
+            if spec.name in told:
+                rows = mark.slots if spec.per_feature else ...
+                state.arrays[spec.name][rows] = mark.arrays[spec.name] + told[spec.name]
+        self._family.derive(state.arrays, mark.slots)
 
     def restore(self, state: State, mark: Mark) -> None:
         """Take back what was learned since ``mark``; new keys stay, as if never seen.

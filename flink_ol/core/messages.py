@@ -57,6 +57,7 @@ class Update(NamedTuple):
     round: int = 0  # of synchronous steps, that it is for
     ends_pass: bool = False  # the shard has no more samples in this pass over a bounded input
     others: Mapping[int, tuple[str, ...]] = {}  # names that met in one index of hash_bits
+    codes: Mapping[str, str] = {}  # array of delta -> numbers that hold it, see core.lossy
 
 
 class Pace(NamedTuple):

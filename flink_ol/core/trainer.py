@@ -17,6 +17,7 @@ from flink_ol.core import replica
 from flink_ol.core.features.appending import without_rows
 from flink_ol.core.learner import Learner, finite
 from flink_ol.core.ledger import Account, Tally, account_of
+from flink_ol.core.lossy import Compression
 from flink_ol.core.messages import (
     INITIAL,
     PACE_AT_FIRST,
@@ -29,6 +30,7 @@ from flink_ol.core.messages import (
     Worker,
 )
 from flink_ol.core.names import Told, told
+from flink_ol.core.residual import Change, Lossy, Residual
 from flink_ol.core.samples import (
     Rejection,
     Samples,
@@ -99,6 +101,7 @@ class PartitionRestored(NamedTuple):
     progress: Progress
     pending: Sequence[Update]
     waiting: Sequence[Batch] = ()  # kept by KeepBatch, in order
+    residual: Sequence[Change] = ()  # kept by KeepResidual, in order
 
 
 class TimeCame(NamedTuple):
@@ -139,6 +142,13 @@ class DropBatches(NamedTuple):
     numbers: tuple[int, ...]
 
 
+class KeepResidual(NamedTuple):
+    """Put the change into the partition's state, behind those before or with all in one."""
+
+    partition: int
+    change: Change
+
+
 class WakeMe(NamedTuple):
     """Come back to the partition after a while: perhaps its samples may go on then."""
 
@@ -170,6 +180,7 @@ Effect = (
     | DeadLetter
     | KeepBatch
     | DropBatches
+    | KeepResidual
     | WakeMe
     | SlowDown
 )
@@ -192,6 +203,7 @@ class TrainerState:
     forgettable: dict[int, list[int]] = field(default_factory=dict)
     pace: Pace = PACE_AT_FIRST  # of the shards, by the frame
     rooms: dict[int, Room] = field(default_factory=dict)  # by partition, where samples wait
+    residuals: dict[int, Residual] = field(default_factory=dict)  # by partition, if lossy
     late: int = 0  # contributions that came after their round
     ghosts: int = 0  # frames of another life
     stale: int = 0  # frames older than the one held
@@ -202,8 +214,14 @@ class TrainerState:
 class Trainer:
     """``handle(state, event) -> effects`` for one learner."""
 
-    def __init__(self, learner: Learner) -> None:
+    gradients = False  # whether updates are gradients
+    refusable = False  # whether an update may be refused, and its samples come again
+
+    def __init__(self, learner: Learner, compression: Compression | None = None) -> None:
         self.learner = learner
+        self._lossy = None
+        if compression is not None:
+            self._lossy = Lossy(learner, compression, self.gradients)
 
     def initial(self, worker: Worker) -> TrainerState:
         """A trainer that holds version 0 and has said nothing."""
@@ -226,6 +244,7 @@ class Trainer:
     def _restore_partition(self, state: TrainerState, event: PartitionRestored) -> list[Effect]:
         learner = self.learner.tuned(state.overrides)
         state.progress[event.partition] = event.progress
+        self._restore_residual(state, event)
         contained = state.acknowledged.get(event.partition, 0)
         for update in sorted(event.pending, key=lambda update: update.sequence):
             if update.sequence > contained:
@@ -234,6 +253,10 @@ class Trainer:
             else:
                 state.forgettable.setdefault(event.partition, []).append(update.sequence)
         return []
+
+    def _restore_residual(self, state: TrainerState, event: PartitionRestored) -> None:
+        if self._lossy is not None:
+            state.residuals[event.partition] = self._lossy.restored(event.residual)
 
     def refused(self, state: TrainerState, heading: Heading) -> list[Effect] | None:
         """What is to be done about a frame that cannot be taken, which is counted; None: it can.
@@ -307,7 +330,7 @@ class Trainer:
         partition = event.partition
         progress = state.progress.get(partition, Progress())
         account = account_of(event.samples.offsets, offsets_of(event.rejections))
-        update = self._update(state, event, event.samples, progress, account)
+        update = self._update(state, event, event.samples, progress, account, effects)
         if update is not None:
             self._keep(state, update, event.samples, progress, effects)
         else:
@@ -330,7 +353,7 @@ class Trainer:
             sample = samples.rows(i, i + 1)
             progress = state.progress.get(partition, Progress())
             account = _account(sample, rejected, letters, told)
-            update = self._update(state, event, sample, progress, account)
+            update = self._update(state, event, sample, progress, account, effects)
             if update is None:
                 effects.append(DeadLetter(partition, rejection_of(samples, i, NOT_FINITE, rows)))
                 letters += 1
@@ -345,7 +368,7 @@ class Trainer:
             nothing = samples.rows(0, 0)
             progress = state.progress.get(partition, Progress())
             account = _account(nothing, rejected, letters, told)
-            update = self._update(state, event, nothing, progress, account)
+            update = self._update(state, event, nothing, progress, account, effects)
             assert update is not None
             self._keep(state, update, nothing, progress, effects)
 
@@ -356,6 +379,7 @@ class Trainer:
         samples: Samples,
         progress: Progress,
         account: Account,
+        effects: list[Effect],
     ) -> Update | None:
         """Learn from ``samples``; None, with the replica as before, if a number is not finite."""
         learner, own = self.learner.tuned(state.overrides), state.replica
@@ -366,6 +390,10 @@ class Trainer:
         if not finite(delta, sums):
             learner.restore(own, mark)
             return None
+        codes: Mapping[str, str] = {}
+        if self._lossy is not None:
+            delta, told, codes = self._lessen(self._lossy, state, event.partition, delta, effects)
+            learner.put_back(own, mark, told)
         return Update(
             event.partition,
             progress.sequence + 1,
@@ -376,7 +404,25 @@ class Trainer:
             sums,
             {},
             event.newest_ms,
+            codes=codes,
         )._replace(**self._names(state, delta, samples))
+
+    def _lessen(
+        self,
+        lossy: Lossy,
+        state: TrainerState,
+        partition: int,
+        delta: Delta,
+        effects: list[Effect],
+    ) -> tuple[Delta, Mapping[str, np.ndarray], Mapping[str, str]]:
+        """``delta`` as it is sent; what that says of all its features; its codes."""
+        residual = state.residuals.get(partition)
+        if residual is None:
+            residual = state.residuals[partition] = lossy.restored(())
+        known = state.known.holds(state.replica.vocabulary.find(delta.keys))
+        coded, change = lossy.send(residual, delta, known, self.refusable)
+        effects.append(KeepResidual(partition, change))
+        return coded.delta, coded.sent, lossy.codes
 
     @staticmethod
     def _names(state: TrainerState, delta: Delta, samples: Samples) -> Told:

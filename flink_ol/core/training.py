@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Ge, Le
 
 from flink_ol.core.fields import ConfigError, Section, Tagged
+from flink_ol.core.lossy import Compression
 
 Milliseconds = Annotated[int, Ge(1), Le(86_400_000)]
 
@@ -21,10 +22,13 @@ class _Shared(Section):
         "mode": "Which of the ways to learn together.",
         "workers": "Parallel trainers.",
         "batch_window_ms": "How long samples are gathered before they cross into Python together.",
+        "compression": "What trainers leave out of their updates and send later; null: nothing, "
+        "and nothing is lost. Not for mode exact.",
     }
 
     workers: Annotated[int, Ge(1), Le(128)] = 2
     batch_window_ms: Annotated[int, Ge(5), Le(60_000)] = 50
+    compression: Compression | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,3 +130,22 @@ def check_training(
     if mode in ("sync", "bounded", "async") and optimizer.get("name", "sgd") == "adaptive":
         allowed = "local or exact: the optimizer adaptive steps sample by sample"
         raise ConfigError("training.mode", mode, allowed)
+    if training.get("compression") is not None:
+        _check_compression(mode, training["compression"], optimizer, features)
+
+
+def _check_compression(
+    mode: str, compression: object, optimizer: Mapping[str, Any], features: Mapping[str, Any]
+) -> None:
+    allowed = None
+    if mode == "exact":
+        allowed = "null: mode exact sends samples and takes every step itself"
+    elif mode == "local" and optimizer.get("name", "sgd") == "ftrl":
+        allowed = (
+            "null, or a mode of gradients: what ftrl tells in mode local are sums that its "
+            "weights follow from, and they are never rounded"
+        )
+    elif features.get("expiry") is not None:
+        allowed = "null, or no features.expiry: what is kept back would bring features back"
+    if allowed is not None:
+        raise ConfigError("training.compression", compression, allowed)

@@ -86,6 +86,11 @@ def waiting_batches() -> MapStateDescriptor:
     return MapStateDescriptor("waiting-batches", Types.LONG(), bytes_type())
 
 
+def residuals() -> MapStateDescriptor:
+    """Trainer, keyed by partition: what was kept back of updates, as operators.stored_log."""
+    return MapStateDescriptor("residuals", Types.LONG(), bytes_type())
+
+
 def round_contributions() -> MapStateDescriptor:
     """Sequencer: contributions to the open round, by partition."""
     return MapStateDescriptor("round-contributions", Types.LONG(), bytes_type())

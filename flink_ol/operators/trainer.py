@@ -20,6 +20,7 @@ from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Worker
 from flink_ol.core.modes import trainer_of
 from flink_ol.core.modes.gradients import GradientTrainer
+from flink_ol.core.residual import Change
 from flink_ol.core.samples import Rejection, Samples, joined
 from flink_ol.core.start import start_of
 from flink_ol.core.trainer import (
@@ -31,6 +32,7 @@ from flink_ol.core.trainer import (
     FrameArrived,
     FrameRestored,
     KeepBatch,
+    KeepResidual,
     PartitionRestored,
     Progress,
     SaveProgress,
@@ -54,6 +56,7 @@ from flink_ol.wire.frames import decode_frame, peek_frame
 from flink_ol.wire.model_file import decode_snapshot
 from flink_ol.wire.operator_state import decode_progress, encode_progress
 from flink_ol.wire.parts import Assembler
+from flink_ol.wire.residuals import decode_residual, encode_residual
 from flink_ol.wire.updates import decode_update, encode_hello, encode_update
 
 _POLL_MS = 10  # how often samples that wait are looked after
@@ -102,6 +105,8 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         self._progress = runtime_context.get_state(states.partition_progress())
         self._pending = runtime_context.get_map_state(states.pending_updates())
         self._waiting = runtime_context.get_map_state(states.waiting_batches())
+        self._residuals = runtime_context.get_map_state(states.residuals())
+        self._residual_logs: dict[int, StoredLog] = {}  # by partition
         self._partitions: dict[str, int] = {}  # by key, for timers
         self._letters: Counter[int] = Counter()  # of this window's records, by offset
         self._frame_descriptor = states.newest_frame()
@@ -181,12 +186,23 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
             elif isinstance(effect, DropBatches):
                 for number in effect.numbers:
                     self._waiting.remove(number)
+            elif isinstance(effect, KeepResidual):
+                self._keep_residual(effect)
             elif isinstance(effect, WakeMe):
                 self._wake(ctx)
             elif isinstance(effect, SlowDown):
                 time.sleep(_SLOW_S)
             elif isinstance(effect, SayHello):
                 yield Row(_ONLY, Row(states.HELLO, encode_hello(effect.hello)))
+
+    def _keep_residual(self, effect: KeepResidual) -> None:
+        residual = self._state.residuals[effect.partition]
+        log = self._residual_logs.setdefault(effect.partition, StoredLog())
+        log.take(
+            self._residuals,
+            encode_residual(effect.change),
+            lambda: encode_residual(residual.whole()),
+        )
 
     @staticmethod
     def _wake(ctx: Any) -> None:
@@ -242,8 +258,20 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         for number in sorted(self._waiting.keys()):
             raw = decode_batch(self._waiting.get(number))
             waiting += (Batch(number, *part, raw.newest_ms) for part in self._decoded(raw))
-        restored = PartitionRestored(partition, progress, pending, waiting)
+        residual = self._restored_residual(partition)
+        restored = PartitionRestored(partition, progress, pending, waiting, residual)
         self._trainer.handle(self._state, restored)
+
+    def _restored_residual(self, partition: int) -> list[Change]:
+        log = self._residual_logs[partition] = StoredLog()
+        base, changes = log.restore(self._residuals)
+        stored = changes if base is None else [base, *changes]
+        if self._training.compression is None:
+            # the specification had one before: were it back later, this would be long out of date
+            for number in list(self._residuals.keys()):
+                self._residuals.remove(number)
+            return []
+        return [decode_residual(change) for change in stored]
 
     def _dead_letter(self, effect: DeadLetter, batch: RawBatch | None) -> bytes:
         rejection: Rejection = effect.rejection

@@ -8,6 +8,8 @@ With hash_bits ``others``, {key: names met under it}.
 Format 2 packs the counts among the sums, see packed_counts, and has their shapes in ``counts``.
 Format 3 has meaning, round, ends_pass, and, if samples are to be learned from, their arrays as
 ``samples/NAME``.
+Format 4 has arrays of the delta that were rounded under ``narrow``, see narrow, with ``codes``,
+{array: numbers that hold it}, and ``keys`` of 4 bytes where that is enough.
 Hello: JSON ``{"kind": "hello", "format": 1, "worker": [index, incarnation]}``.
 """
 
@@ -25,6 +27,7 @@ from flink_ol.core.samples import Samples
 from flink_ol.core.state import Delta
 from flink_ol.wire.addresses import names_of, names_to_json, version_of, worker_of
 from flink_ol.wire.errors import WireError
+from flink_ol.wire.narrow import narrow_keys, narrowed, wide_keys, widened
 from flink_ol.wire.packed_counts import pack_counts, unpack_counts
 from flink_ol.wire.tensors import (
     counts,
@@ -35,7 +38,7 @@ from flink_ol.wire.tensors import (
     under,
 )
 
-_KIND, _FORMATS = "update", range(1, 4)
+_KIND, _FORMATS = "update", range(1, 5)
 _DIFFERENCE = (DIFFERENCE, 0, False)
 _COLUMNS = ("indptr", "keys", "values", "numeric", "labels", "importance", "offsets")
 
@@ -53,7 +56,9 @@ def encode_update(update: Update) -> bytes:
         **({"counts": shapes} if shapes else {}),
         **({"others": names_to_json(update.others)} if update.others else {}),
     }
-    arrays = {"keys": update.delta.keys, **under("delta", update.delta.arrays)}
+    told, narrow, others = narrowed(update.codes, update.delta.arrays)
+    keys = narrow_keys(update.delta.keys) if update.codes else update.delta.keys
+    arrays = {"keys": keys, **under("delta", others), **under("narrow", narrow)}
     arrays |= under("sums", sums)
     if update.delta.waiting is not None:
         arrays |= under("waiting", update.delta.waiting._asdict())
@@ -63,6 +68,9 @@ def encode_update(update: Update) -> bytes:
     if kind != _DIFFERENCE or update.samples is not None:
         number = 3
         fields |= dict(zip(("meaning", "round", "ends_pass"), kind, strict=True))
+    if update.codes:
+        number = 4
+        fields |= {"codes": dict(update.codes), "narrow": told}
     if update.samples is not None:
         columns = update.samples._asdict()
         arrays |= under("samples", {name: columns[name] for name in _COLUMNS})
@@ -76,13 +84,16 @@ def decode_update(data: bytes) -> Update:
         partition = int(fields["partition"])
         account: Account = ledger_from_json(fields["account"])[partition]
         names = {int(key): name for key, name in fields["names"].items()}
+        codes = {str(name): str(code) for name, code in fields.get("codes", {}).items()}
+        arrays = wide_keys(arrays) if codes else arrays
+        delta = group("delta", arrays) | widened(fields.get("narrow", {}), group("narrow", arrays))
         return Update(
             partition,
             int(fields["sequence"]),
             worker_of(fields["worker"]),
             version_of(fields["base"]),
             account,
-            Delta(feature_keys(arrays), group("delta", arrays), counts("waiting", arrays)),
+            Delta(feature_keys(arrays), delta, counts("waiting", arrays)),
             unpack_counts(fields.get("counts", {}), group("sums", arrays)),
             names,
             int(fields["newest_ms"]),
@@ -91,8 +102,9 @@ def decode_update(data: bytes) -> Update:
             int(fields.get("round", 0)),
             bool(fields.get("ends_pass", False)),
             names_of(fields.get("others", {})),
+            codes,
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise WireError(f"update: a field is missing or wrong ({error!r})") from None
 
 

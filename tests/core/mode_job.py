@@ -15,6 +15,7 @@ from flink_ol.core.features.appending import without_rows
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Entry, Frame, Worker
 from flink_ol.core.modes import sequencer_of, trainer_of
+from flink_ol.core.residual import Change
 from flink_ol.core.samples import Rejection, Samples
 from flink_ol.core.training import Training
 from flink_ol.core.waiting_room import Batch
@@ -27,6 +28,7 @@ class Keyed:
     progress: trainer.Progress = field(default_factory=trainer.Progress)
     waiting: dict[int, Batch] = field(default_factory=dict)
     pending: dict[int, Any] = field(default_factory=dict)
+    residual: list[Change] = field(default_factory=list)
 
 
 class ModeJob:
@@ -106,7 +108,11 @@ class ModeJob:
         if partition not in state.progress:
             waiting = [keyed.waiting[number] for number in sorted(keyed.waiting)]
             restored = trainer.PartitionRestored(
-                partition, keyed.progress, list(keyed.pending.values()), copy.deepcopy(waiting)
+                partition,
+                keyed.progress,
+                list(keyed.pending.values()),
+                copy.deepcopy(waiting),
+                copy.deepcopy(keyed.residual),
             )
             machine.handle(state, restored)
         for effect in machine.handle(state, event):
@@ -124,6 +130,8 @@ class ModeJob:
             elif isinstance(effect, trainer.KeepBatch):
                 assert isinstance(event, trainer.BatchArrived)
                 keyed.waiting[effect.number] = copy.deepcopy(Batch(effect.number, *event[1:]))
+            elif isinstance(effect, trainer.KeepResidual):
+                keyed.residual.append(copy.deepcopy(effect.change))
             elif isinstance(effect, trainer.DropBatches):
                 for number in effect.numbers:
                     del keyed.waiting[number]

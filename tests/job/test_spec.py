@@ -111,6 +111,30 @@ MISTAKES = [
         ],
     ),
     (
+        "{name: a, training: {compression: {}}}",
+        ["training.compression.numbers: null is not allowed"],
+    ),
+    (
+        "{name: a, training: {compression: {top: 1.5}}}",
+        ["training.compression.top: 1.5 is not allowed; give a value less than 1"],
+    ),
+    (
+        "{name: a, training: {compression: {numbers: int4}}}",
+        ["training.compression.numbers: 'int4' is not allowed; give one of float16, int8"],
+    ),
+    (
+        "{name: a, training: {mode: exact, compression: {top: 0.1}}}",
+        ["training.compression: {'top': 0.1} is not allowed; give null: mode exact sends samples"],
+    ),
+    (
+        "{name: a, training: {compression: {top: 0.1}}, optimizer: {name: ftrl}}",
+        ["training.compression: {'top': 0.1} is not allowed; give null, or a mode of gradients"],
+    ),
+    (
+        "{name: a, training: {compression: {top: 0.1}}, features: {expiry: {untouched_ms: 60000}}}",
+        ["training.compression: {'top': 0.1} is not allowed; give null, or no features.expiry"],
+    ),
+    (
         "{name: a, training: {mode: exact}, model: {family: mlp}}",
         ["training.mode: 'exact' is not allowed; give another mode"],
     ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,7 @@ from flink_ol.core.config import AdaGrad, Features, FmModel, Ftrl, Learning, Lin
 from flink_ol.core.features.admission import Admission
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Tally
+from flink_ol.core.lossy import Compression
 from flink_ol.core.training import Async, Bounded, Exact, Local, Sync
 from flink_ol.operators import model, sequencer, stored_log, trainer
 from flink_ol.wire.formats import sample_format
@@ -65,6 +67,7 @@ MODES: dict[str, Any] = {
     "async": Async(update_samples=4),
     "exact": Exact(),
 }
+COMPRESSION = Compression(numbers="int8", top=0.3)
 POISON = (b"no json", None, b'{"x": {"a": 1}}', b'{"x": 3, "y": 1}', b'{"x": {"a": 1}, "y": "?"}')
 PARTITIONS = 3
 
@@ -257,7 +260,21 @@ CASES: dict[str, tuple[Check, Learning, Any]] = {
         for mode in ("local", "exact")
         for name in LEARNINGS
     },
+    **{
+        f"{mode}-lossy": (
+            check_counts,
+            LEARNINGS[name],
+            replace(MODES[mode], compression=COMPRESSION),
+        )
+        for mode, name in (("local", "waiting"), ("sync", "ftrl"), ("bounded", "fm"))
+    },
     **{f"sync-{name}-repeats": (check_repeats, LEARNINGS[name], STEADY) for name in LEARNINGS},
+    # what was kept back survives a crash, or the bits would differ
+    "sync-lossy-repeats": (
+        check_repeats,
+        LEARNINGS["ftrl"],
+        replace(STEADY, compression=COMPRESSION),
+    ),
 }
 ALL = pytest.mark.parametrize("case", CASES)
 

@@ -59,6 +59,11 @@ UPDATES = st.builds(
     samples=st.none() | SAMPLES,
     round=COUNTS,
     ends_pass=st.booleans(),
+    codes=st.dictionaries(
+        st.sampled_from(["weights", "z", "absent"]),
+        st.sampled_from(["float64", "float16", "int8"]),
+        max_size=2,
+    ),
 ).map(lambda update: _with_its_names(update))
 OVERRIDES = st.dictionaries(
     st.sampled_from(["optimizer.learning_rate", "model.clip_norm"]),

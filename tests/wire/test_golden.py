@@ -78,6 +78,16 @@ _UPDATE_2 = UPDATE._replace(sums=_SUMS)
 _SNAPSHOT_2 = SNAPSHOT._replace(
     sums=_SUMS, recent={"faded/losses": np.array([0.25]), "window/0/counts": _COUNTS}
 )
+# format 4 has rounded numbers; rows of zeros are left out
+_ROUNDED = np.zeros((40, 2))
+_ROUNDED[[3, 17]] = [[0.5, -0.25], [0.0, 127 / 128]]
+_UPDATE_4 = UPDATE._replace(
+    delta=Delta(
+        np.arange(40), {"weights": _ROUNDED, "halves": _ROUNDED / 4, "steps": np.array([3])}
+    ),
+    meaning="gradient",
+    codes={"weights": "int8", "halves": "float16"},
+)
 _OVERRIDES = {"model.clip_norm": None, "optimizer.learning_rate": 0.005}
 _TUNED_ENTRY = Entry(
     Version(7, 5),
@@ -107,6 +117,7 @@ class _Format(NamedTuple):
 FORMATS = {
     "update-1.safetensors": _Format(lambda: encode_update(UPDATE), decode_update, UPDATE),
     "update-2.safetensors": _Format(lambda: encode_update(_UPDATE_2), decode_update, _UPDATE_2),
+    "update-4.safetensors": _Format(lambda: encode_update(_UPDATE_4), decode_update, _UPDATE_4),
     "hello-1.json": _Format(lambda: encode_hello(Hello(_WORKER)), decode_hello, Hello(_WORKER)),
     "entry-1.bin": _Format(
         lambda: encode_entry(_ENTRY, [encode_update(UPDATE)]), decode_entry, _ENTRY

@@ -24,7 +24,7 @@ def trainer_of(training: Training, learner: Learner, ends: Ends) -> Trainer:
     """The trainer of the mode; ``ends`` is empty where the input has none."""
     match training:
         case Local():
-            return Trainer(learner)
+            return Trainer(learner, training.compression)
         case Sync():
             return SyncTrainer(learner, training, ends)
         case Bounded():

@@ -16,6 +16,7 @@ from flink_ol.core.evaluation import Sums
 from flink_ol.core.features.appending import without_rows
 from flink_ol.core.learner import Learner, finite
 from flink_ol.core.ledger import Account
+from flink_ol.core.lossy import Compression
 from flink_ol.core.messages import GRADIENT, Update
 from flink_ol.core.samples import Samples, rejected_of
 from flink_ol.core.sequencer import Append, Sequencer, SequencerState
@@ -50,13 +51,18 @@ class Contribution(NamedTuple):
 class GradientTrainer(Trainer):
     """Sends gradients of the samples in line whenever :meth:`_due` allows."""
 
-    def __init__(self, learner: Learner, most_waiting: int) -> None:
+    gradients = True
+
+    def __init__(
+        self, learner: Learner, most_waiting: int, compression: Compression | None = None
+    ) -> None:
         """``most_waiting`` samples of a partition; beyond them the job fails."""
-        super().__init__(learner)
+        super().__init__(learner, compression)
         self._most_waiting = most_waiting
 
     def _restore_partition(self, state: TrainerState, event: PartitionRestored) -> list[Effect]:
         state.progress[event.partition] = event.progress
+        self._restore_residual(state, event)
         room = state.rooms[event.partition] = Room(position=event.progress.position)
         for batch in event.waiting:
             room.put(batch)
@@ -90,7 +96,7 @@ class GradientTrainer(Trainer):
         room = state.rooms.setdefault(partition, Room())
         before = state.progress.get(partition, Progress())
         stored = {batch.number for batch in room.batches} - {just_came}
-        self._settle(state, partition, room)
+        effects += self._settle(state, partition, room)
         while (due := self._due(state, partition, room)) is not None:
             effects += self._contribute(state, partition, room, due)
         if gone := stored - {batch.number for batch in room.batches}:
@@ -102,8 +108,9 @@ class GradientTrainer(Trainer):
             effects.append(WakeMe(partition))
         return effects
 
-    def _settle(self, state: TrainerState, partition: int, room: Room) -> None:
+    def _settle(self, state: TrainerState, partition: int, room: Room) -> list[Effect]:
         """Take note of what became of what was sent."""
+        return []
 
     def _blocked(self, state: TrainerState, partition: int, room: Room) -> bool:
         """Whether something waits for the model, not for more samples."""
@@ -124,6 +131,10 @@ class GradientTrainer(Trainer):
         taken = room.take(due.samples)
         delta, sums, fine = self._gradient(state, taken.samples, progress.label)
         account = taken.account(fine) if progress.passes == 0 else Account()
+        effects: list[Effect] = []
+        codes: Mapping[str, str] = {}
+        if self._lossy is not None:
+            delta, _, codes = self._lessen(self._lossy, state, partition, delta, effects)
         update = Update(
             partition,
             progress.sequence + 1,
@@ -138,16 +149,15 @@ class GradientTrainer(Trainer):
             None,
             due.round,
             due.ends_pass,
+            codes=codes,
         )._replace(**self._names(state, delta, taken.samples))
         labels = taken.samples.labels
         label = float(labels[-1]) if len(labels) else progress.label
         state.progress[partition] = progress._replace(sequence=update.sequence, label=label)
         self._sent(state, partition, room, due)
         letters = rejected_of(taken.samples, fine, NOT_FINITE, taken.rejections)
-        return [
-            *(DeadLetter(partition, letter) for letter in letters),
-            SendUpdate(update, pending=False),
-        ]
+        effects += (DeadLetter(partition, letter) for letter in letters)
+        return [*effects, SendUpdate(update, pending=False)]
 
     def _gradient(
         self, state: TrainerState, samples: Samples, label: float

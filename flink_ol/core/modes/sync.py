@@ -16,6 +16,7 @@ from flink_ol.core.config import Learning
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Pace, Update
 from flink_ol.core.modes.gradients import Contribution, GradientSequencer, GradientTrainer
+from flink_ol.core.residual import undone
 from flink_ol.core.sequencer import (
     METRICS,
     WEIGHTS,
@@ -24,7 +25,7 @@ from flink_ol.core.sequencer import (
     KeepContribution,
     SequencerState,
 )
-from flink_ol.core.trainer import BatchArrived, Progress, Sent, TrainerState
+from flink_ol.core.trainer import BatchArrived, KeepResidual, Progress, Sent, TrainerState
 from flink_ol.core.trainer import Effect as TrainerEffect
 from flink_ol.core.training import Sync
 from flink_ol.core.waiting_room import Room
@@ -33,8 +34,10 @@ from flink_ol.core.waiting_room import Room
 class SyncTrainer(GradientTrainer):
     """Contributes to a round once it holds the round's model and enough samples."""
 
+    refusable = True
+
     def __init__(self, learner: Learner, training: Sync, ends: Mapping[int, int]) -> None:
-        super().__init__(learner, training.waiting_samples)
+        super().__init__(learner, training.waiting_samples, training.compression)
         self._round_samples, self._passes = training.round_samples, training.passes
         self._ends = ends
 
@@ -49,17 +52,21 @@ class SyncTrainer(GradientTrainer):
         end = state.progress.get(partition, Progress()).end
         return self._ends.get(partition, 0) if end < 0 else end
 
-    def _settle(self, state: TrainerState, partition: int, room: Room) -> None:
+    def _settle(self, state: TrainerState, partition: int, room: Room) -> list[TrainerEffect]:
         progress = state.progress.get(partition, Progress())
         sent = progress.sent
+        effects: list[TrainerEffect] = []
         if sent is None or state.pace.round <= sent.round:
-            return
+            return effects
         if state.acknowledged.get(partition, 0) < progress.sequence:
             state.late += 1
             progress = progress._replace(sent=None, sequence=progress.sequence - 1)
+            if (residual := state.residuals.get(partition)) is not None:
+                effects += (KeepResidual(partition, change) for change in undone(residual))
         else:
             progress = self._done(progress, sent, room)
         state.progress[partition] = progress
+        return effects
 
     def _done(self, progress: Progress, sent: Sent, room: Room) -> Progress:
         passes = progress.passes + sent.ends_pass
