@@ -161,8 +161,8 @@ class Sequencer:
 
         ``intervals_ms``: least time between publications of weights, snapshot, metrics.
 
-        ``scale_rate``: whether the learning rate grows with the number of workers at work, as
-        averaging their differences divides it.
+        ``scale_rate``: whether steps grow with the number of workers at work, as averaging their
+        differences divides them.
         """
         self.learning = learning
         self.intervals_ms = intervals_ms

@@ -37,7 +37,7 @@ class Local(_Shared):
 
     mode: Literal["local"] = "local"
     scale_rate: bool = True
-    """Whether sgd's learning rate grows with the workers at work, as averaging divides it."""
+    """Whether steps grow with the workers at work, as averaging divides them; not adaptive's."""
 
 
 @dataclass(frozen=True, kw_only=True)

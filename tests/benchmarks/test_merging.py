@@ -66,6 +66,16 @@ def test_turns_learn_every_sample_once() -> None:
     assert learned == dict.fromkeys(range(4), 150)
 
 
+@pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
+def test_four_workers_learn_nearly_as_fast_as_one(optimizer: str) -> None:
+    alone, four = (
+        _figures(workers=(workers,), optimizers=(optimizer,), intervals=(50,), samples=8_000)
+        for workers in (1, 4)
+    )
+    assert four["log_loss"] < 1.05 * alone["log_loss"]
+    assert four["dead_letters"] == 0
+
+
 def test_later_weights_change_what_several_workers_learn() -> None:
     early, late = (_figures(workers=(4,), late=rounds)["log_loss"] for rounds in (0, 3))
     assert early != late

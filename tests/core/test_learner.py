@@ -25,7 +25,7 @@ from flink_ol.core.losses.squared_hinge import SquaredHinge
 from flink_ol.core.samples import Samples
 from flink_ol.core.state import State
 from tests.core.streams import batches, random_samples, samples_of
-from tests.core.tasks import TASKS, every, learning
+from tests.core.tasks import OPTIMIZERS, TASKS, every, learning
 from tests.core.witness import Witness
 
 NAN = float("nan")
@@ -106,8 +106,8 @@ def test_l2_shrinks_what_is_touched_and_never_the_intercept(task: Task, intercep
     assert bool(state.arrays["intercept"].any()) == intercept
 
 
-@pytest.mark.parametrize("name", ["sgd", "momentum", "nesterov", "adagrad", "adam", "ftrl"])
-def test_the_rate_scale_is_for_plain_gradients_only(name: str) -> None:
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_the_rate_scale_multiplies_steps_and_what_adds_up(name: str) -> None:
     settings = learning("binary", name)
     learner, witness, state = Learner(settings), Witness(settings), Learner(settings).initial()
     samples = random_samples(settings, 100, seed=4)

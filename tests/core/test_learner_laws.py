@@ -147,7 +147,7 @@ def test_every_array_says_how_it_merges() -> None:
     always = {"scaler": "moments", "steps": "sum", "baseline": "sum"}
     averaged = {"weights": "mean", "intercept": "mean", **always}
     assert rules["sgd"] == averaged
-    assert rules["adagrad"] == {**averaged, "squares": "sum"}
+    assert rules["adagrad"] == {**averaged, "squares": "mean"}
     momentum, adam, adaptive = (
         {spec.name: spec.merge for spec in Learner(learning("binary", name)).specs}
         for name in ("momentum", "adam", "adaptive")
@@ -155,11 +155,11 @@ def test_every_array_says_how_it_merges() -> None:
     assert (momentum["velocity"], momentum["intercept_velocity"]) == ("mean", "mean")
     assert {adam[n] for n in ("mean_gradient", "mean_square", "optimizer_steps")} == {"mean"}
     assert (adaptive["squares"], adaptive["scales"], adaptive["norms"]) == ("sum", "max", "sum")
-    assert rules["ftrl-late"] == {**averaged, "z": "sum", "n": "sum"}
+    assert rules["ftrl-late"] == {**averaged, "z": "mean", "n": "mean"}
     assert rules["ftrl"] == {**rules["ftrl-late"], "weights": "derived"}
     assert rules["ftrl-intercept"] == {
         **rules["ftrl"],
         "intercept": "derived",
-        "intercept_z": "sum",
-        "intercept_n": "sum",
+        "intercept_z": "mean",
+        "intercept_n": "mean",
     }

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
-from flink_ol.core.config import Learning
+from flink_ol.core.config import (
+    AdaGrad,
+    Features,
+    FmModel,
+    Ftrl,
+    Learning,
+    LinearModel,
+    MlpModel,
+    Model,
+)
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Account, Tally
 from flink_ol.core.messages import INITIAL, Update, Worker
@@ -13,7 +24,9 @@ from flink_ol.core.modes import sequencer_of
 from flink_ol.core.sequencer import Append, UpdateArrived
 from flink_ol.core.state import Delta
 from flink_ol.core.training import Local
+from tests.core.streams import samples_of
 
+KEY, WORKERS = 7, 4
 NOTHING = Delta(np.empty(0, np.int64), {})
 
 
@@ -34,6 +47,39 @@ class Merging:
         (append,) = self._machine.handle(self._state, UpdateArrived(update), 1)
         assert isinstance(append, Append)
         return append.entry.factor
+
+
+@pytest.mark.parametrize("model", [LinearModel(), FmModel(factors=2), MlpModel(hidden=(3,))])
+@pytest.mark.parametrize(
+    "optimizer", [AdaGrad(intercept_learning_rate=None), Ftrl(intercept_learning_rate=None)]
+)
+def test_averages_of_workers_are_the_sums_over_all_samples(
+    optimizer: AdaGrad | Ftrl, model: Model
+) -> None:
+    settings = Learning(
+        task="regression", features=Features(scale="none"), model=model, optimizer=optimizer
+    )
+    learner = Learner(settings)
+    first, merged = learner.initial(), learner.initial()
+    sums: dict[str, np.ndarray] = {}
+    names = {name for name, _ in optimizer.kind().accumulators}
+    for worker in range(WORKERS):
+        sample = samples_of([[(KEY, 0.5 + worker, True)]], [float(worker) - 1.2])
+        deltas = []
+        for scale in (1.0, float(WORKERS)):
+            state = first.copy()
+            mark = learner.mark(state, sample)
+            learner.learn(state, sample, math.nan, scale)
+            deltas.append(learner.difference(state, mark, sample))
+        alone, among_others = deltas
+        learner.merge(merged, among_others, 1.0 / WORKERS)
+        for name, array in alone.arrays.items():
+            # of weights that are drawn, z is more than the sum of the gradients
+            if any(name.endswith(kept) for kept in names - {"z"}):
+                sums[name] = sums.get(name, 0.0) + array
+    assert sums
+    for name, total in sums.items():
+        np.testing.assert_allclose(merged.rows(name), total, rtol=1e-12, err_msg=name)
 
 
 @pytest.mark.parametrize("workers", [2, 4])

@@ -195,13 +195,14 @@ class Plain:
             return weights - optimizer.learning_rate * rate_scale * factor * gradient
         if isinstance(optimizer, AdaGrad):
             (squares,) = self.kept.setdefault(place, [np.zeros(gradient.shape)])
-            squares += gradient**2
-            return weights - optimizer.learning_rate * gradient / np.sqrt(squares + optimizer.eps)
+            squares += rate_scale * gradient**2
+            rate = optimizer.learning_rate * rate_scale
+            return weights - rate * gradient / np.sqrt(squares + optimizer.eps)
         assert isinstance(optimizer, Ftrl)
         z, n = self.kept[place]
-        root = np.sqrt(n + gradient**2)
-        z += gradient - (root - np.sqrt(n)) / optimizer.alpha * weights
-        n += gradient**2
+        root = np.sqrt(n + rate_scale * gradient**2)
+        z += rate_scale * gradient - (root - np.sqrt(n)) / optimizer.alpha * weights
+        n += rate_scale * gradient**2
         shrunk = -(z - np.sign(z) * optimizer.l1)
         shrunk /= (optimizer.beta + root) / optimizer.alpha + optimizer.l2
         return np.where(np.abs(z) <= optimizer.l1, 0.0, shrunk)

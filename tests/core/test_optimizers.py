@@ -22,21 +22,17 @@ from flink_ol.core.config import (
     Sgd,
     Step,
 )
-from flink_ol.core.optimizers import PARAMETERS, derived, schedules, step
+from flink_ol.core.optimizers import derived, padded, repeated, schedules, step
 from flink_ol.core.optimizers.kind import Kind
 
 GRADIENTS = [0.5, -0.25, 1.5, 0.0, -2.0]
-
-
-def parameters(kind: Kind) -> tuple[float, ...]:
-    return tuple(map(float, kind.parameters)) + (0.0,) * (PARAMETERS - len(kind.parameters))
 
 
 def walk(kind: Kind) -> list[tuple[float, float, float]]:
     """Weight and accumulators after each of the gradients."""
     path, at = [], (0.0, 0.0, 0.0)
     for t, gradient in enumerate(GRADIENTS, 1):
-        at = step(kind.code, parameters(kind), *at, gradient, kind.learning_rate, float(t))
+        at = step(kind.code, padded(kind.parameters), *at, gradient, kind.learning_rate, float(t))
         path.append(at)
     return path
 
@@ -53,6 +49,31 @@ def test_adagrad_divides_by_the_root_of_the_squares_and_eps() -> None:
         weight -= 0.1 * gradient / (squares + 1e-8) ** 0.5
     last = walk(AdaGrad(learning_rate=0.1).kind())[-1]
     assert last[:2] == pytest.approx((weight, squares), rel=1e-14)
+
+
+@pytest.mark.parametrize("optimizer", [AdaGrad(), Ftrl(), Ftrl(refresh="late")])
+def test_a_gradient_that_counts_thrice_adds_to_the_sums_like_three(
+    optimizer: AdaGrad | Ftrl,
+) -> None:
+    kind, gradient = optimizer.kind(), 0.7
+    thrice = step(
+        kind.code, repeated(padded(kind.parameters), 3.0), 0.0, 0.0, 0.0, gradient, 1.0, 1.0
+    )
+    # from a weight of 0 on, so z is the plain sum of the gradients
+    sums = {"squares": 3 * gradient**2, "z": 3 * gradient, "n": 3 * gradient**2}
+    expected = [sums[name] for name, _ in kind.accumulators]
+    assert list(thrice[1 : 1 + len(expected)]) == pytest.approx(expected, rel=1e-15)
+
+
+@pytest.mark.parametrize("optimizer", [RmsProp(), Adam(), AdamW()])
+def test_a_mean_square_below_zero_counts_as_none(optimizer: RmsProp | Adam | AdamW) -> None:
+    kind = optimizer.kind()
+    names = [name for name, _ in kind.accumulators]
+    at = dict.fromkeys(("first", "second"), 0.0)
+    at["first" if names[0] == "mean_square" else "second"] = -0.5
+    own = kind.code, padded(kind.parameters)
+    merged = step(*own, 1.0, at["first"], at["second"], 2.0, kind.learning_rate, 1_000.0)
+    assert merged == step(*own, 1.0, 0.0, 0.0, 2.0, kind.learning_rate, 1_000.0)
 
 
 def test_momentum_weighs_every_gradient_by_the_steps_since() -> None:
@@ -120,7 +141,7 @@ def test_late_ftrl_is_one_visit_behind() -> None:
     late = walk(Ftrl(refresh="late", l2=0.0).kind())
     kind = Ftrl(l2=0.0).kind()
     for (_, z, n), (weight, _, _) in pairwise(late):
-        assert weight == derived(kind.code, parameters(kind), math.nan, z, n)
+        assert weight == derived(kind.code, padded(kind.parameters), math.nan, z, n)
 
 
 def test_only_fresh_ftrl_derives_its_weights() -> None:
@@ -129,7 +150,7 @@ def test_only_fresh_ftrl_derives_its_weights() -> None:
         assert not optimizer.kind().derived
     kind = Ftrl().kind()
     for weight, z, n in walk(kind):
-        assert derived(kind.code, parameters(kind), math.nan, z, n) == weight
+        assert derived(kind.code, padded(kind.parameters), math.nan, z, n) == weight
 
 
 @pytest.mark.parametrize(
@@ -154,5 +175,4 @@ def test_schedules_are_what_they_say(
     schedule: Constant | InverseScaling | Exponential | Cosine | Step, t: int, expected: float
 ) -> None:
     code, own = schedule.compiled()
-    padded = tuple(map(float, own)) + (0.0,) * (PARAMETERS - len(own))
-    assert schedules.factor(code, padded, t) == pytest.approx(expected, rel=1e-14)
+    assert schedules.factor(code, padded(own), t) == pytest.approx(expected, rel=1e-14)

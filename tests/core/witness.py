@@ -230,15 +230,16 @@ class Witness:
             decay = optimizer.weight_decay if isinstance(optimizer, AdamW) else 0.0
             return weight - rate * (decay * weight + mean / (math.sqrt(square) + optimizer.eps))
         if isinstance(optimizer, AdaGrad):
-            kept["squares"] += g * g
+            kept["squares"] += scale * g * g
             root = math.sqrt(kept["squares"] + optimizer.eps)
             return weight - rate * g / root
         assert isinstance(optimizer, Ftrl)
         if optimizer.refresh == "late" and abs(kept["z"]) > optimizer.l1:
             weight = self._ftrl_weight(optimizer, kept)
-        sigma = (math.sqrt(kept["n"] + g * g) - math.sqrt(kept["n"])) / optimizer.alpha
-        kept["z"] += g - sigma * weight
-        kept["n"] += g * g
+        squares = scale * g * g
+        sigma = (math.sqrt(kept["n"] + squares) - math.sqrt(kept["n"])) / optimizer.alpha
+        kept["z"] += scale * g - sigma * weight
+        kept["n"] += squares
         return weight if optimizer.refresh == "late" else self._ftrl_weight(optimizer, kept)
 
     @staticmethod
@@ -270,4 +271,4 @@ class Witness:
 
 def scales(optimizer: Any) -> bool:
     """Whether the rate scale of several workers concerns the optimizer."""
-    return isinstance(optimizer, Sgd | Momentum | Nesterov)
+    return not isinstance(optimizer, Adaptive)

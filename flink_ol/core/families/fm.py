@@ -22,7 +22,7 @@ from flink_ol.core.families.initial import Drawn, first_of
 from flink_ol.core.families.linear_loops import Rows
 from flink_ol.core.families.setting import COORDINATE, OWN_RATE, Setting
 from flink_ol.core.fields import Section
-from flink_ol.core.optimizers import padded
+from flink_ol.core.optimizers import padded, repeated
 from flink_ol.core.state import ArraySpec
 
 _NONE = np.zeros((0, 1))
@@ -137,6 +137,7 @@ class Fm:
         if not self._optimizer.scales_with_workers or rate_scale == 1.0:
             return settings
         return settings._replace(
+            parameters=repeated(settings.parameters, rate_scale),
             learning_rate=settings.learning_rate * rate_scale,
             factors_rate=settings.factors_rate * rate_scale,
             intercept_rate=settings.intercept_rate * rate_scale,

@@ -19,7 +19,7 @@ from flink_ol.core.families import linear_loops as loops
 from flink_ol.core.families.linear_loops import Arrays, Rows, Settings
 from flink_ol.core.families.setting import COORDINATE, OWN_RATE, Setting
 from flink_ol.core.fields import Section
-from flink_ol.core.optimizers import padded
+from flink_ol.core.optimizers import padded, repeated
 from flink_ol.core.state import ArraySpec
 
 _FIRST = np.zeros(1, np.int64)  # the only row of the intercept
@@ -130,6 +130,7 @@ class Linear:
         if not self._optimizer.scales_with_workers or rate_scale == 1.0:
             return settings
         return settings._replace(
+            parameters=repeated(settings.parameters, rate_scale),
             learning_rate=settings.learning_rate * rate_scale,
             intercept_rate=settings.intercept_rate * rate_scale,
         )

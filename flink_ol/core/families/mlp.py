@@ -30,7 +30,7 @@ from flink_ol.core.families.linear_loops import Rows
 from flink_ol.core.families.mlp_layers import Layer, Parameters
 from flink_ol.core.families.setting import Setting
 from flink_ol.core.fields import Section
-from flink_ol.core.optimizers import padded, schedules
+from flink_ol.core.optimizers import padded, repeated, schedules
 from flink_ol.core.state import ArraySpec
 
 Activation = Literal["relu", "tanh", "gelu", "sigmoid"]
@@ -178,13 +178,15 @@ class Mlp:
         rate = optimizer.learning_rate * schedules.factor(*self._schedule, t)
         if t < optimizer.warm_up:
             rate *= (t + 1.0) / optimizer.warm_up
+        parameters = self._parameters
         if optimizer.scales_with_workers:
             rate *= rate_scale
+            parameters = repeated(parameters, rate_scale)
         number_of_step = float(arrays["mini_batches"][0]) + 1.0
         for number, of_layer in enumerate(gradients, 1):
             weights = self._steppable(arrays, f"weights_{number}")
             rows = touched if number == 1 else np.arange(len(weights[0]))
-            head = optimizer.code, self._parameters, float(rate), number_of_step
+            head = optimizer.code, parameters, float(rate), number_of_step
             mlp_steps.step(*head, self._model.l2, rows, of_layer.weights, *weights)
             if self._setting.intercept:
                 bias = self._steppable(arrays, f"bias_{number}")

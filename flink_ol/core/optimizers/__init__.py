@@ -31,9 +31,18 @@ PARAMETERS = 8  # length of every parameter tuple, so that kernels see one type
 
 
 def padded(parameters: tuple[float, ...]) -> tuple[float, ...]:
-    """``parameters`` as PARAMETERS floats, zeros at the end."""
+    """``parameters`` as PARAMETERS floats, zeros at the end, for gradients that count once."""
     floats = tuple(map(float, parameters))
-    return floats + (0.0,) * (PARAMETERS - len(floats))
+    return (*floats, *(0.0,) * (PARAMETERS - len(floats) - 1), 1.0)
+
+
+def repeated(parameters: tuple[float, ...], times: float) -> tuple[float, ...]:
+    """:func:`padded` ``parameters`` for gradients that count ``times`` times in what adds up.
+
+    A worker among K steps as if the others met the same samples: what is averaged afterwards
+    then moves as far as with one worker, and the sums of squares are those of all samples.
+    """
+    return (*parameters[:-1], float(times))
 
 
 @njit
@@ -54,9 +63,10 @@ def step(
     if kind == sgd.CODE:
         weight = sgd.step(weight, gradient, rate)
     elif kind == adagrad.CODE:
-        weight, first = adagrad.step(parameters, weight, first, gradient, rate)
+        weight, first = adagrad.step(parameters, weight, first, gradient, rate, parameters[-1])
     elif kind == ftrl.CODE:
-        weight, first, second = ftrl.step(parameters, weight, first, second, gradient)
+        times = parameters[-1]
+        weight, first, second = ftrl.step(parameters, weight, first, second, gradient, times)
     elif kind == momentum.CODE:
         weight, first = momentum.step(parameters, weight, first, gradient, rate)
     elif kind == nesterov.CODE:
@@ -94,5 +104,6 @@ __all__ = [
     "Sgd",
     "derived",
     "padded",
+    "repeated",
     "step",
 ]

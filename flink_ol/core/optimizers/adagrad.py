@@ -31,19 +31,28 @@ class AdaGrad(Scheduled):
     """Added to the squares inside the root."""
 
     def kind(self) -> Kind:
-        """What the kernels and the state need to know: squares add over disjoint samples."""
+        """What the kernels and the state need to know.
+
+        Squares are averaged: each worker among K counts its own K times.
+        """
         return Kind(
             code=CODE,
             parameters=(self.eps,),
-            accumulators=(("squares", "sum"),),
+            scales_with_workers=True,
+            accumulators=(("squares", "mean"),),
             **self.rates(),
         )
 
 
 @njit
 def step(
-    parameters: tuple[float, ...], weight: float, squares: float, gradient: float, rate: float
+    parameters: tuple[float, ...],
+    weight: float,
+    squares: float,
+    gradient: float,
+    rate: float,
+    times: float,
 ) -> tuple[float, float]:
-    """Weight and sum of squares after one step."""
-    squares += gradient * gradient
+    """Weight and sum of squares, where the gradient's counts ``times`` times, after one step."""
+    squares += times * (gradient * gradient)
     return weight - rate * gradient / math.sqrt(squares + parameters[0]), squares

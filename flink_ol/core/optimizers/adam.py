@@ -36,6 +36,7 @@ class Adam(Scheduled):
         return Kind(
             code=CODE,
             parameters=(self.beta_1, self.beta_2, self.eps),
+            scales_with_workers=True,
             accumulators=(("mean_gradient", "mean"), ("mean_square", "mean")),
             numbered=True,
             **self.rates(),
@@ -55,7 +56,8 @@ def step(
     """Weight, mean gradient and mean square after step number ``t``."""
     beta_1, beta_2, eps = parameters[:3]
     mean = beta_1 * mean + (1.0 - beta_1) * gradient
-    square = beta_2 * square + (1.0 - beta_2) * gradient * gradient
+    # differences of workers that forgot the same past can take away more of it than there is
+    square = beta_2 * max(square, 0.0) + (1.0 - beta_2) * gradient * gradient
     unbiased = mean / (1.0 - beta_1**t)
     root = math.sqrt(square / (1.0 - beta_2**t))
     return weight - rate * unbiased / (root + eps), mean, square

@@ -38,6 +38,7 @@ class AdamW(Scheduled):
         return Kind(
             code=CODE,
             parameters=(self.beta_1, self.beta_2, self.eps, self.weight_decay),
+            scales_with_workers=True,
             accumulators=(("mean_gradient", "mean"), ("mean_square", "mean")),
             numbered=True,
             **self.rates(),

@@ -37,7 +37,11 @@ class Ftrl(Section):
     """When a weight follows z and n: at once, or at its feature's next visit (River)."""
 
     def kind(self) -> Kind:
-        """What the kernels and the state need to know: z and n add over disjoint samples."""
+        """What the kernels and the state need to know.
+
+        z and n are averaged: each worker among K counts its gradients K times, so that they are
+        the sums over all samples, and its z follows an n that grows as fast as theirs together.
+        """
         return Kind(
             code=CODE,
             parameters=(
@@ -48,7 +52,8 @@ class Ftrl(Section):
                 1.0 if self.refresh == "late" else 0.0,
             ),
             intercept_rate=self.intercept_learning_rate,
-            accumulators=(("z", "sum"), ("n", "sum")),
+            scales_with_workers=True,
+            accumulators=(("z", "mean"), ("n", "mean")),
             derived=self.refresh == "fresh",
         )
 
@@ -64,14 +69,14 @@ def weight_of(parameters: tuple[float, ...], z: float, n: float) -> float:
 
 @njit
 def step(
-    parameters: tuple[float, ...], weight: float, z: float, n: float, gradient: float
+    parameters: tuple[float, ...], weight: float, z: float, n: float, gradient: float, times: float
 ) -> tuple[float, float, float]:
-    """Weight, z and n after one step."""
+    """Weight, z and n after one step, in which the gradient counts ``times`` times."""
     alpha, l1, late = parameters[0], parameters[2], parameters[4] != 0.0
     if late and abs(z) > l1:
         weight = weight_of(parameters, z, n)
-    new = n + gradient * gradient
-    z += gradient - (math.sqrt(new) - math.sqrt(n)) / alpha * weight
+    new = n + times * (gradient * gradient)
+    z += times * gradient - (math.sqrt(new) - math.sqrt(n)) / alpha * weight
     if not late:
         weight = weight_of(parameters, z, new)
     return weight, z, new

@@ -13,7 +13,7 @@ class Kind(NamedTuple):
     learning_rate: float = 1.0
     intercept_rate: float | None = 0.01  # None: the intercept is a coordinate like the weights
     feature_rates: tuple[tuple[str, float], ...] = ()  # in place of learning_rate, by name
-    scales_with_workers: bool = False  # whether rate_scale multiplies its rates
+    scales_with_workers: bool = False  # whether rate_scale multiplies its rates, see repeated
     schedule: tuple[int, tuple[float, ...]] = (0, ())  # code and parameters of schedules.factor
     warm_up: int = 0  # samples
     accumulators: tuple[tuple[str, str], ...] = ()  # at most two (name, merge rule)

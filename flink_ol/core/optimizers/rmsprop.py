@@ -33,6 +33,7 @@ class RmsProp(Scheduled):
         return Kind(
             code=CODE,
             parameters=(self.decay, self.eps),
+            scales_with_workers=True,
             accumulators=(("mean_square", "mean"),),
             **self.rates(),
         )
@@ -44,5 +45,6 @@ def step(
 ) -> tuple[float, float]:
     """Weight and mean square after one step."""
     decay, eps = parameters[:2]
-    mean_square = decay * mean_square + (1.0 - decay) * gradient * gradient
+    # below 0 by the differences of several workers, as in adam
+    mean_square = decay * max(mean_square, 0.0) + (1.0 - decay) * gradient * gradient
     return weight - rate * gradient / (math.sqrt(mean_square) + eps), mean_square
