@@ -10,6 +10,7 @@ import typer
 
 from benchmarks import (
     budget,
+    compression,
     guard,
     images,
     large_model,
@@ -160,6 +161,23 @@ def images_command(
     for count in map(int, workers.split(",")):
         figures = images.measure(images.Plan(count, 100 * each, layers, dropout, window_ms))
         _print({"benchmark": "images", **figures})
+
+
+@app.command("compression")
+def compression_command(
+    workload: Annotated[
+        str, typer.Option(help="NAME, or a path of lines of x and y, gzip or not")
+    ] = "hashed",
+    workers: Annotated[int, typer.Option(help="training.workers")] = 2,
+    interval: Annotated[int, typer.Option(help="samples in an update")] = 500,
+    samples: Annotated[int, typer.Option(help="of the stream, at most")] = 60_000,
+    late: Annotated[
+        int, typer.Option(min=0, help="batches that a worker learns before weights are back")
+    ] = 1,
+) -> None:
+    """Bytes an update and log loss for each training.compression, without a cluster."""
+    plan = compression.Plan(workload, workers, interval, samples, late)
+    typer.echo(compression.table(plan, lambda text: typer.echo(text, err=True)))
 
 
 @app.command("merging")

@@ -20,10 +20,10 @@ from flink_ol.core import sequencer as sequencers
 from flink_ol.core import trainer as trainers
 from flink_ol.core.evaluation import metrics
 from flink_ol.core.learner import Learner
-from flink_ol.core.messages import Frame, Worker
+from flink_ol.core.messages import Frame, Update, Worker
 from flink_ol.core.modes import sequencer_of, trainer_of
 from flink_ol.core.samples import Samples, joined
-from flink_ol.core.training import Local
+from flink_ol.core.training import Local, Training
 from flink_ol.job.spec import Spec
 from flink_ol.wire.formats import sample_format
 
@@ -39,8 +39,11 @@ _DECODED = 4096  # records at once
 class Turns:
     """A job of so many workers on a partition each; ``late``: batches of a worker, at least 0."""
 
-    def __init__(self, learner: Learner, workers: int, late: int) -> None:
-        training = Local(workers=workers)
+    def __init__(
+        self, learner: Learner, workers: int, late: int, training: Training | None = None
+    ) -> None:
+        """``training``: with so many workers; None: mode local as it is."""
+        training = training or Local(workers=workers)
         self._trainer = trainer_of(training, learner, {})
         self._sequencer = sequencer_of(
             training, learner, {sequencers.WEIGHTS: 0}, frozenset(range(workers))
@@ -63,9 +66,13 @@ class Turns:
                 if isinstance(effect, trainers.SayHello):
                     self._take(sequencers.HelloArrived(effect.hello))
                 elif isinstance(effect, trainers.SendUpdate):
-                    self._take(sequencers.UpdateArrived(effect.update))
+                    self._take(sequencers.UpdateArrived(self.passed(effect.update)))
                 elif isinstance(effect, trainers.DeadLetter):
                     self.dead_letters += 1
+
+    def passed(self, update: Update) -> Update:
+        """The update as it reaches the sequencer."""
+        return update
 
     def _take(self, event: sequencers.Event) -> None:
         self._now_ms += 1
