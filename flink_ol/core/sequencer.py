@@ -182,7 +182,7 @@ class Sequencer:
         if isinstance(event, HelloArrived):
             worker = event.hello.worker
             state.workers[worker.index] = worker.incarnation
-            return [self._append(state, now_ms, {WEIGHTS, WHOLE})]
+            return [self._append(state, now_ms, {WEIGHTS, WHOLE}), *self._wake(state)]
         if isinstance(event, CommandArrived):
             return self._obey(state, event.command, now_ms)
         state.wake_ms = 0

@@ -37,6 +37,7 @@ from flink_ol.core.state import State
 from flink_ol.core.training import Training
 from flink_ol.operators import states
 from flink_ol.operators.stored_log import StoredLog
+from flink_ol.operators.waking import Waking
 from flink_ol.operators.worker import stop_state_sampling
 from flink_ol.wire.control import decode_command
 from flink_ol.wire.dead_letters import encode_dead_letter
@@ -80,6 +81,7 @@ class SequencerFunction(KeyedProcessFunction):
         self._contributions = runtime_context.get_map_state(states.round_contributions())
         self._learned = runtime_context.get_map_state(states.learned_log())
         self._log = StoredLog()
+        self._waking = Waking()
         self._encoded: dict[int, tuple[Update, bytes]] = {}  # by partition, until in the log
         self._dead_letters = states.dead_letters()
         group = runtime_context.get_metrics_group()
@@ -119,7 +121,7 @@ class SequencerFunction(KeyedProcessFunction):
                     self._encoded.pop(update.partition, None)
                 yield encode_entry(effect.entry, updates)
             elif isinstance(effect, WakeMe):
-                ctx.timer_service().register_processing_time_timer(effect.at_ms)
+                self._waking.at(ctx, effect.at_ms, now_ms)
             elif isinstance(effect, UpdateSpoilt):
                 self._spoilt.inc()
             elif isinstance(effect, CommandRefused):

@@ -47,6 +47,7 @@ from flink_ol.core.waiting_room import Batch
 from flink_ol.operators import states
 from flink_ol.operators.silence import Silence
 from flink_ol.operators.stored_log import StoredLog
+from flink_ol.operators.waking import Waking
 from flink_ol.operators.worker import stop_state_sampling
 from flink_ol.wire.batches import RawBatch, decode_batch, encode_batch
 from flink_ol.wire.dead_letters import encode_dead_letter
@@ -108,6 +109,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         self._residuals = runtime_context.get_map_state(states.residuals())
         self._residual_logs: dict[int, StoredLog] = {}  # by partition
         self._partitions: dict[str, int] = {}  # by key, for timers
+        self._waking = Waking()
         self._letters: Counter[int] = Counter()  # of this window's records, by offset
         self._frame_descriptor = states.newest_frame()
         self._dead_letters = states.dead_letters()
@@ -204,11 +206,10 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
             lambda: encode_residual(residual.whole()),
         )
 
-    @staticmethod
-    def _wake(ctx: Any) -> None:
+    def _wake(self, ctx: Any) -> None:
         # on a common grid, so that a key has one timer at a time however often it asks
         now_ms = time.time_ns() // 1_000_000
-        ctx.timer_service().register_processing_time_timer((now_ms // _POLL_MS + 1) * _POLL_MS)
+        self._waking.at(ctx, (now_ms // _POLL_MS + 1) * _POLL_MS, now_ms)
 
     def process_broadcast_element(self, value: Row, ctx: Any) -> Iterator[Any]:
         stored = ctx.get_broadcast_state(self._frame_descriptor)

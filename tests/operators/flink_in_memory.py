@@ -104,8 +104,14 @@ class Subtask:
         return emitted
 
     def kept(self) -> Kept:
-        """Its state now; what happens later stays out."""
-        return copy_of(Kept(self.keyed, self.broadcast, tuple(self.timers)))
+        """Its state now; what happens later stays out.
+
+        The next timer of a key is never in it: as if it had just fired and were being set anew,
+        which PyFlink's checkpoints miss.
+        """
+        following = {key: min(at for at, of in self.timers if of == key) for _, key in self.timers}
+        timers = (timer for timer in self.timers if timer[0] > following[timer[1]])
+        return copy_of(Kept(self.keyed, self.broadcast, tuple(timers)))
 
     # ---- what functions call
 

@@ -31,6 +31,7 @@ from flink_ol.wire.parts import Assembler
 from tests.operators.flink_in_memory import NOTHING, Kept, Subtask
 
 REPLICAS = 2
+RESTART_MS = 11_000  # after which the timers of the life before are due
 INTERVALS_MS = {"weights": 5, "snapshot": 40, "metrics": 60}
 JSON_FIELDS = FORMATS["json"].fields()
 
@@ -96,6 +97,7 @@ class JobInMemory:
             Subtask(ModelFunction(*both, "json", JSON_FIELDS, "job", "hash", 3), i, state)
             for i, state in enumerate(kept.model)
         ]
+        self.now_ms += RESTART_MS
         del self.log[kept.log :]
         self.channels: list[deque[Row]] = [deque() for _ in range(workers)]
         self.log_channels = [deque() for _ in range(REPLICAS)]

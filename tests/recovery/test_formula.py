@@ -58,11 +58,6 @@ def in_one_process(X: np.ndarray, y: np.ndarray) -> Plain:
     return Plain(weights, intercept, losses)
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="seen to stand still after the first kill: with every sample already read nothing "
-    "wakes the restored trainers, they say no hello and no round follows",
-)
 def test_rounds_with_kills_equal_the_formula(stack: Stack, tmp_path: Path, job_name: str) -> None:
     X, y = regression(17)
     rows = zip(X.tolist(), y.tolist(), strict=True)
