@@ -279,6 +279,26 @@ CASES: dict[str, tuple[Check, Learning, Any]] = {
 ALL = pytest.mark.parametrize("case", CASES)
 
 
+@pytest.mark.parametrize("training", [STEADY, MODES["bounded"]], ids=["sync", "bounded"])
+def test_what_waits_for_the_model_goes_on_after_a_restart_without_new_samples(
+    training: Any,
+) -> None:
+    records, poison = produced(5, PARTITIONS)
+    job = JobInMemory(LEARNINGS["sgd"], training, 2, records)
+    CLOCK.job = job
+    for partition, of_partition in records.items():
+        job.batch(partition, len(of_partition))
+    job.tick(20)
+    job.rescale(2)  # every sample is in the state of its trainer, and nothing more comes
+    job.settle()
+    good = {p: len(records[p]) - len(poison[p]) for p in records}
+    if training.mode == "sync":  # a round takes as many of every partition
+        each = training.round_samples
+        good = dict.fromkeys(good, min(good.values()) // each * each)
+    ledger = job.model[0].function._state.ledger
+    assert {p: account.learned.count for p, account in ledger.items()} == good
+
+
 @ALL
 @settings(max_examples=6)
 @given(schedules, st.integers(0, 99))
