@@ -264,14 +264,14 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         self._trainer.handle(self._state, restored)
 
     def _restored_residual(self, partition: int) -> list[Change]:
-        log = self._residual_logs[partition] = StoredLog()
-        base, changes = log.restore(self._residuals)
-        stored = changes if base is None else [base, *changes]
         if self._training.compression is None:
             # the specification had one before: were it back later, this would be long out of date
             for number in list(self._residuals.keys()):
                 self._residuals.remove(number)
             return []
+        log = self._residual_logs[partition] = StoredLog()
+        base, changes = log.restore(self._residuals)
+        stored = changes if base is None else [base, *changes]
         return [decode_residual(change) for change in stored]
 
     def _dead_letter(self, effect: DeadLetter, batch: RawBatch | None) -> bytes:
