@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from benchmarks.merging import Turns, deal, stream
-from flink_ol.core.evaluation import metrics
 from flink_ol.core.learner import Learner
 from flink_ol.core.lossy import Compression
 from flink_ol.core.messages import Update
@@ -85,10 +84,7 @@ def _replayed(
     learner: Learner, training: Training, dealt: Sequence[Samples], plan: Plan
 ) -> dict[str, Any]:
     turns = _Passed(learner, training, plan.late)
-    for start in range(0, max(map(len, dealt)), plan.interval):
-        left = [samples.rows(min(start, len(samples)), len(samples)) for samples in dealt]
-        turns.round([samples.rows(0, min(plan.interval, len(samples))) for samples in left])
-    found = metrics(turns.model.sums, learner.learning, turns.model.recent.to_arrays())
+    found = turns.replay(dealt, plan.interval)
     return {
         "bytes": round(turns.bytes / turns.updates),
         "log_loss": round(float(found["log_loss"]), 4),

@@ -43,7 +43,7 @@ class Turns:
         self, learner: Learner, workers: int, late: int, training: Training | None = None
     ) -> None:
         """``training``: with so many workers; None: mode local as it is."""
-        training = training or Local(workers=workers)
+        self._learner, training = learner, training or Local(workers=workers)
         self._trainer = trainer_of(training, learner, {})
         self._sequencer = sequencer_of(
             training, learner, {sequencers.WEIGHTS: 0}, frozenset(range(workers))
@@ -69,6 +69,13 @@ class Turns:
                     self._take(sequencers.UpdateArrived(self.passed(effect.update)))
                 elif isinstance(effect, trainers.DeadLetter):
                     self.dead_letters += 1
+
+    def replay(self, dealt: Sequence[Samples], interval: int) -> dict[str, float]:
+        """Rounds of ``interval`` samples of every worker until none is left: the metrics."""
+        for start in range(0, max(map(len, dealt)), interval):
+            left = [samples.rows(min(start, len(samples)), len(samples)) for samples in dealt]
+            self.round([samples.rows(0, min(interval, len(samples))) for samples in left])
+        return metrics(self.model.sums, self._learner.learning, self.model.recent.to_arrays())
 
     def passed(self, update: Update) -> Update:
         """The update as it reaches the sequencer."""
@@ -154,9 +161,6 @@ def replayed(
     Dead letters are samples that would have made the model infinite or not a number.
     """
     turns = Turns(learner, len(dealt), late)
-    for start in range(0, max(map(len, dealt)), interval):
-        left = [samples.rows(min(start, len(samples)), len(samples)) for samples in dealt]
-        turns.round([samples.rows(0, min(interval, len(samples))) for samples in left])
-    found = metrics(turns.model.sums, learner.learning, turns.model.recent.to_arrays())
+    found = turns.replay(dealt, interval)
     told = {name: round(float(found[name]), 6) for name in ("accuracy", "log_loss")}
     return told | {"dead_letters": turns.dead_letters}
