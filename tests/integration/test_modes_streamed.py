@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 import pytest
 
 from flink_ol.core.learner import Learner
@@ -18,19 +17,10 @@ from flink_ol.core.samples import Rejection, Samples
 from flink_ol.core.state import State
 from flink_ol.local.stack import Stack
 from flink_ol.wire.formats import sample_format
-from flink_ol.wire.metrics import decode_metrics
+from tests.regression import losses_told, regression, weights_of
 from tests.running_job import RunningJob, json_records, ledger_of
 
 RATE = 0.15
-
-
-def regression(seed: int, count: int) -> tuple[np.ndarray, np.ndarray, list[bytes]]:
-    """The classical 10 numbers with a noisy linear rule: X, y and the records."""
-    rng = np.random.default_rng(seed)
-    X = rng.normal(size=(count, 10))
-    y = X @ np.arange(1.0, 11.0) + 2.0 + rng.normal(size=count)
-    rows = zip(X.tolist(), y.tolist(), strict=True)
-    return X, y, [orjson.dumps({"x": row, "y": label}) for row, label in rows]
 
 
 def test_passes_with_four_workers_print_the_losses_of_numpy(
@@ -61,14 +51,9 @@ def test_passes_with_four_workers_print_the_losses_of_numpy(
         # the gradient of the squared error is twice the error
         weights = weights - RATE * 2 * X.T @ error / len(y)
         intercept = intercept - RATE * 2 * error.mean()
-    told = [decode_metrics(record.value) for record in job.read("metrics")]
-    of_rounds = [one["round"] for one in told if "rmse" in one.get("round", {})]
-    rounds = {one["number"]: one["rmse"] for one in of_rounds}
+    rounds = dict(losses_told(job))
     np.testing.assert_allclose([rounds[i + 1] for i in range(passes)], losses, rtol=1e-9)
-    names = {name: key for key, name in snapshot.names.items()}
-    order = np.argsort(snapshot.frame.keys)
-    places = order[np.searchsorted(snapshot.frame.keys[order], [names[str(i)] for i in range(10)])]
-    np.testing.assert_allclose(snapshot.frame.arrays["weights"][places, 0], weights, rtol=1e-12)
+    np.testing.assert_allclose(weights_of(snapshot), weights, rtol=1e-12)
     np.testing.assert_allclose(snapshot.frame.arrays["intercept"][0], intercept, rtol=1e-12)
 
 

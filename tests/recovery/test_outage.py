@@ -49,7 +49,7 @@ def test_snapshots_lost_in_a_long_outage_are_told_and_the_model_is_exact(
             assert hidden
             await_given_up(job)
             stack.add_task_manager()
-            await_life(watch, life + 1)
+            watch.await_life(life + 1, DEADLINE_S)
             told = await_alert(job, "transactions were lost")
             print(f"\n{told}")
         snapshot = watch.await_samples(sum(job.produced), DEADLINE_S)
@@ -118,14 +118,6 @@ def ends(job: RunningJob) -> list[int]:
         with contextlib.closing(consumer):
             found.append(int(consumer.end_offsets([partition])[partition]))
     return found
-
-
-def await_life(watch: Watch, epoch: int) -> None:
-    """Return when a snapshot of ``epoch`` or a later one has been seen."""
-    deadline = time.monotonic() + DEADLINE_S
-    while watch.seen[-1].version.epoch < epoch:
-        assert time.monotonic() < deadline, f"still {watch.seen[-1]}"
-        time.sleep(0.1)
 
 
 def await_alert(job: RunningJob, words: str) -> str:

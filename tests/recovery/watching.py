@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import threading
 import time
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
 from kafka import KafkaConsumer, TopicPartition
@@ -73,13 +74,22 @@ class Watch:
 
     def await_samples(self, count: int, timeout_s: float) -> Snapshot:
         """The first snapshot seen that holds ``count`` samples."""
+        return self.await_snapshot(lambda seen: total(seen.ledger.values()) >= count, timeout_s)
+
+    def await_life(self, epoch: int, timeout_s: float) -> Snapshot:
+        """The first snapshot seen of ``epoch`` or a later one."""
+        return self.await_snapshot(lambda seen: seen.frame.version.epoch >= epoch, timeout_s)
+
+    def await_snapshot(self, reached: Callable[[Snapshot], bool], timeout_s: float) -> Snapshot:
+        """The newest snapshot once it has ``reached`` what is waited for."""
         deadline = time.monotonic() + timeout_s
         while True:
-            newest, held = self.newest, self.seen[-1].samples if self.seen else 0
-            if newest is not None and total(newest.ledger.values()) >= count:
+            newest, last = self.newest, self.seen[-1] if self.seen else None
+            if newest is not None and reached(newest):
                 return newest
-            assert time.monotonic() < deadline, f"{held} of {count} samples after {timeout_s} s"
-            time.sleep(0.1)
+            pace = None if newest is None else newest.frame.pace
+            assert time.monotonic() < deadline, f"{last}, {pace} after {timeout_s} s"
+            time.sleep(0.05)
 
     def recovered_s(self, hurt_at: float) -> float:
         """Seconds from ``hurt_at`` to the first snapshot of a later epoch, or infinite."""
