@@ -41,7 +41,7 @@ def suite_command(
         str, typer.Option(help="with commas; also ours-WORKERS-MODE")
     ] = ",".join(NAMES),
     rounds: Annotated[int, typer.Option(help="of all contestants")] = 5,
-    samples: Annotated[int, typer.Option(help="in the topic, at most")] = 10_000_000,
+    samples: Annotated[int, typer.Option(help="in the topic, at most")] = 40_000_000,
     warm_up: Annotated[float, typer.Option(help="seconds that are not counted, on Flink")] = 20.0,
     seconds: Annotated[float, typer.Option(help="seconds that are counted")] = 15.0,
     timeout: Annotated[float, typer.Option(help="seconds after which a run has failed")] = 120.0,

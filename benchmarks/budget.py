@@ -24,8 +24,8 @@ from flink_ol.client import MetricsReader
 
 ROWS = (
     ("fetch", "Kafka's consumer: bytes off the network, unpacked into records"),
-    ("window", "records sent by partition, gathered, handed on as one row"),
-    ("cross", "rows into Python and back: Flink's and Beam's bundles"),
+    ("gather", "records into Python as Arrow columns, and back as a batch of each partition"),
+    ("cross", "batches into the trainers: Flink's and Beam's bundles"),
     ("decode", "bytes into arrays"),
     ("learn", "scoring, learning, the difference to the model before"),
     ("pack", "an update written down and read"),

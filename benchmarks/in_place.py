@@ -24,11 +24,7 @@ _RATE = 100  # looks a second
 # thread names as the kernel has them, 15 characters, against stages; the first that fits
 JVM_STAGES = (
     ("Source Data Fet", "fetch"),
-    ("Source: samples", "window"),  # reads what was fetched, and sends it to the windows
-    ("WindowAgg", "window"),
-    ("GlobalWindow", "window"),
-    ("LocalWindow", "window"),
-    ("Calc", "window"),
+    ("Source: samples", "gather"),  # reads what was fetched, and sends it to Python
     ("trainer", "cross"),
     ("grpc-", "cross"),
     ("sequencer", "merge"),
@@ -43,6 +39,7 @@ JVM_STAGES = (
     ("VM Thread", "garbage collection"),
 )
 PYTHON_STAGES = (
+    (r"wire/batches\.py|operators/gathering\.py", "gather"),
     (r"wire/(frames|parts)\.py", "emit"),
     (r"wire/metrics\.py", "emit"),
     (r"wire/(updates|entries|tensors)\.py", "pack"),

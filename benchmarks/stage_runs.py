@@ -7,6 +7,7 @@ from contextlib import closing
 from typing import Any
 
 from kafka.admin import KafkaAdminClient
+from kafka.errors import CoordinatorNotAvailableError
 
 from benchmarks.contestants import Limits
 from benchmarks.environments import PROGRAMS
@@ -16,7 +17,7 @@ from benchmarks.streamed import streamed
 from benchmarks.topic import PARTITIONS, Topic
 from benchmarks.workloads import WORKLOADS
 
-STAGES = ("fetch", "window", "cross")
+STAGES = ("fetch", "gather", "cross")
 _POLL_S = 0.25
 
 
@@ -56,5 +57,8 @@ def measure(
 
 def _committed(admin: KafkaAdminClient, topic: Topic, group: str) -> int:
     """Messages that the job's checkpoints have put behind it."""
-    found = admin.list_consumer_group_offsets(group)
+    try:
+        found = admin.list_consumer_group_offsets(group)
+    except CoordinatorNotAvailableError:  # nobody has committed anything to this broker yet
+        return 0
     return sum(max(0, place.offset) for part, place in found.items() if part.topic == topic.name)

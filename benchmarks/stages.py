@@ -64,7 +64,7 @@ class _Loop:
         self.samples = self.update_bytes = self.frame_bytes = 0
 
     def batch(self, payloads: list[bytes], offsets: np.ndarray, count: int) -> None:
-        """Learn from one window of ``count`` samples, merge, fold, send back."""
+        """Learn from one batch of ``count`` samples, merge, fold, send back."""
         samples, rejections = self._timed("decode", self._decoder.decode, payloads, offsets)
         arrived = trainers.BatchArrived(0, samples, rejections, int(offsets[0]))
         self.samples += count
@@ -104,7 +104,7 @@ class _Loop:
 
 
 def measure(workload: str, encoding: str, batch: int, batches: int) -> Stages:
-    """``batches`` windows of ``batch`` records each; every update gives one frame."""
+    """``batches`` of ``batch`` records each; every update gives one frame."""
     made = records(workload, encoding, batch * (batches + _WARM_UP))
     each = samples_each(workload, encoding)
     size = max(1, batch // each)
@@ -133,7 +133,7 @@ def _spec(workload: str, encoding: str) -> Spec:
 def limits(workload: str, encoding: str) -> dict[str, float]:
     """What the machine itself allows, CPU microseconds a sample.
 
-    fetch, window, cross: the record's bytes are copied once in memory. decode: the fastest general
+    fetch, gather, cross: the record's bytes are copied once in memory. decode: the fastest general
     reader at hand, on one document of all records (JSON: orjson or Arrow's; text: splitting it
     into words; Arrow: a copy of the values). learn: every value of a sample is read once.
     """
@@ -145,7 +145,7 @@ def limits(workload: str, encoding: str) -> dict[str, float]:
     decoder = sample_format(spec.samples.format, spec.samples.fields, spec.learning)
     samples, _ = decoder.decode(made, np.arange(len(made), dtype=np.int64))
     values = np.array(samples.values)
-    found = {"fetch": copy_us, "window": copy_us, "cross": copy_us}
+    found = {"fetch": copy_us, "gather": copy_us, "cross": copy_us}
     found["learn"] = _best_us(values.sum, count)
     readers: list[Callable[[], Any]] = [text.split]
     if encoding == "arrow":

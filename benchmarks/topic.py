@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.workloads import WORKLOADS, records, samples_each
+from benchmarks.workloads import most, records, samples_each
 from flink_ol.client import Connection, SampleWriter
 from flink_ol.job.spec import Spec
 from flink_ol.job.topics import ensure_topics
@@ -61,7 +61,7 @@ def filled(workload: str, encoding: str, samples: int) -> Iterator[Topic]:
             ensure_topics(spec)
             made = records(workload, encoding, samples)
             each = samples_each(workload, encoding)
-            wanted = min(samples, WORKLOADS[workload].most) // each
+            wanted = min(samples, most(workload, encoding)) // each
             with SampleWriter(Connection(servers, workload)) as writer:
                 for start in range(0, wanted, len(made)):
                     writer.send_many(made[: wanted - start])

@@ -1,4 +1,4 @@
-"""A Python function behind the windows that does nothing: what crossing alone costs."""
+"""A Python function behind the batches that does nothing: what crossing alone costs."""
 
 from __future__ import annotations
 

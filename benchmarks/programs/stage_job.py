@@ -1,7 +1,8 @@
 """``flink run -pyfs FOLDER -py stage_job.py SPEC STAGE``: the first stages of our job and no more.
 
-fetch: the source, into nowhere. window: source and windows. cross: these and a Python function
-that does nothing. Each with the job's own tables and settings; one less the one before is a stage.
+fetch: the source, into nowhere. gather: source and batches. cross: these and a Python function
+that does nothing with a batch. Each with the job's own tables and settings; one less the one
+before is a stage.
 """
 
 from __future__ import annotations
@@ -28,16 +29,18 @@ def main() -> None:
     environment.set_parallelism(spec.training.workers)
     environment.set_max_parallelism(topology.MAX_PARALLELISM)
     endpoints = Endpoints(environment, spec)
-    batches = endpoints.batches(topology.partition_keys(spec.samples.partitions))
-    stream: DataStream = batches
+    stream: DataStream
     if stage == "fetch":
-        stream = endpoints._stream(  # the same source table, without the windows over it
+        endpoints.samples()
+        stream = endpoints._stream(
             endpoints._tables.sql_query("SELECT v FROM samples"),
             Types.ROW([states.bytes_type()]),
             "fetched",
         )
-    elif stage == "cross":
-        stream = topology._keyed(batches, states.batch_type()).process(
+    else:
+        stream = endpoints.batches(topology.partition_keys(spec.samples.partitions))
+    if stage == "cross":
+        stream = topology._keyed(stream, states.bytes_type()).process(
             Discard(), states.bytes_type()
         )
     jvm = get_gateway().jvm

@@ -17,7 +17,12 @@ from pyflink.table import StreamTableEnvironment
 
 from flink_ol.job.spec import Spec
 from flink_ol.operators import states
+from flink_ol.operators.gathering import gathering
 from flink_ol.wire.topics import Topics
+
+# Records that cross into Python together at most; time ends most batches sooner. They wait in
+# memory, and Arrow messages are a thousand times as long as a line of text.
+_RECORDS_GATHERED, _MESSAGES_GATHERED = 50_000, 100
 
 
 class Endpoints:
@@ -28,34 +33,36 @@ class Endpoints:
         self._tables = StreamTableEnvironment.create(environment)
         self._topics = Topics(spec.name)
 
-    def batches(self, keys: list[int]) -> DataStream:
-        """Windows of raw samples: (key of the partition, states.batch_type())."""
-        spec = self._spec
+    def samples(self) -> None:
+        """Makes the table ``samples``: (v, p, o, ts) of every record, as they come."""
         self._source(
             "samples",
             self._topics.samples,
             {
-                "scan.startup.mode": f"{spec.samples.start}-offset",
+                "scan.startup.mode": f"{self._spec.samples.start}-offset",
                 # a trickle would be fetched record by record, at the cost of a core
                 "properties.fetch.min.bytes": "65536",
                 "properties.fetch.max.wait.ms": "20",
                 "properties.max.poll.records": "5000",  # each poll is a handover between threads
             },
-            "pt AS PROCTIME()",
         )
-        seconds = spec.training.batch_window_ms / 1000
+
+    def batches(self, keys: list[int]) -> DataStream:
+        """Raw samples gathered by partition: (key of the partition, wire.batches)."""
+        self.samples()
+        spec, settings = self._spec, self._tables.get_config()
+        most = _MESSAGES_GATHERED if spec.samples.format == "arrow" else _RECORDS_GATHERED
+        # of the only Python function in a table; those of streams have settings of their own
+        settings.set("python.fn-execution.bundle.time", str(spec.training.batch_window_ms))
+        settings.set("python.fn-execution.bundle.size", str(most))
+        settings.set("python.fn-execution.arrow.batch.size", str(most))
+        settings.set("table.local-time-zone", "UTC")  # others have hours that come twice
+        self._tables.create_temporary_function("gathered", gathering())
         table = self._tables.sql_query(f"""
-            SELECT ARRAY[{", ".join(map(str, keys))}][p + 1] AS k,
-                   ROW(p, o_first, o_last, n, newest_ms,
-                       CASE WHEN o_last - o_first + 1 <> n THEN os END, vs) AS batch
-            FROM (
-              SELECT p, MIN(o) AS o_first, MAX(o) AS o_last, COUNT(*) AS n,
-                     EXTRACT(EPOCH FROM MAX(ts)) * 1000 + EXTRACT(MILLISECOND FROM MAX(ts))
-                       AS newest_ms,
-                     ARRAY_AGG(o) AS os, ARRAY_AGG(v) AS vs
-              FROM TABLE(TUMBLE(TABLE samples, DESCRIPTOR(pt), INTERVAL '{seconds}' SECOND))
-              GROUP BY window_start, window_end, p)""")
-        return self._stream(table, states.keyed(states.batch_type()), "samples")
+            SELECT ARRAY[{", ".join(map(str, keys))}][p + 1] AS k, batch
+            FROM (SELECT p, gathered(p, o, ts, v) AS batch FROM samples)
+            WHERE batch IS NOT NULL""")
+        return self._stream(table, states.keyed(states.bytes_type()), "gathered")
 
     def weights(self) -> DataStream:
         """Weights frames, in parts, as they come: rows of bytes, parallelism 1."""
@@ -127,13 +134,12 @@ class Endpoints:
             "properties.auto.offset.reset": "earliest",
         }
 
-    def _source(self, name: str, topic: str, options: Mapping[str, str], *columns: str) -> None:
+    def _source(self, name: str, topic: str, options: Mapping[str, str]) -> None:
         metadata = (
             "v BYTES",
             "p INT METADATA FROM 'partition' VIRTUAL",
             "o BIGINT METADATA FROM 'offset' VIRTUAL",
             "ts TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL",
-            *columns,
         )
         settings = {
             **self._kafka(),

@@ -1,7 +1,7 @@
 """What a job's checkpoints and savepoints were made by: a small file beside them.
 
 ``flink_ol.json`` lies in the folder of a job's checkpoints, ``DIRECTORY/NAME/JOB-ID``, and in the
-folder of every savepoint that the command line takes. JSON: ``{"format": 1, "name", "learning",
+folder of every savepoint that the command line takes. JSON: ``{"format": 2, "name", "learning",
 "samples": {"format", "partitions"}, "training": {"mode", "workers"}}``.
 """
 
@@ -17,7 +17,7 @@ from flink_ol.core.config import ConfigError, Learning
 from flink_ol.job.spec import Spec
 
 FILE = "flink_ol.json"
-_FORMAT = 1
+_FORMAT = 2
 
 
 class OriginError(ValueError):
@@ -108,6 +108,12 @@ def read(recovery_point: Path) -> Origin | None:
 def _read(path: Path) -> Origin:
     try:
         fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if fields["format"] == 1:
+            raise OriginError(
+                f"{path} is of a version that gathered samples in Flink's windows, and what was in "
+                "them could not be read: begin a new job with model.start_from, which takes the "
+                "model of that job's last snapshot"
+            )
         if fields["format"] != _FORMAT:
             raise OriginError(
                 f"{path} has format {fields['format']}, this version of flink_ol knows {_FORMAT}: "

@@ -49,7 +49,7 @@ def build(
 
     batches = endpoints.batches(partition_keys(spec.samples.partitions))
     updates = (
-        _keyed(batches, states.batch_type())
+        _keyed(batches, states.bytes_type())
         .connect(endpoints.weights().broadcast(states.newest_frame()))
         .process(
             TrainerFunction(
@@ -118,8 +118,6 @@ def configuration(spec: Spec) -> Configuration:
         "python.fn-execution.bundle.time": "10",
         # bounds how long a checkpoint waits for a bundle to end
         "python.fn-execution.bundle.size": "1000",
-        # of the exchange between source and windows, where records are many
-        "execution.buffer-timeout.interval": "20 ms",
         "execution.checkpointing.interval": f"{spec.checkpoints.interval_ms} ms",
         "execution.checkpointing.min-pause": f"{spec.checkpoints.interval_ms // 2} ms",
         "execution.checkpointing.mode": "EXACTLY_ONCE",

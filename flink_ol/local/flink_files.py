@@ -17,8 +17,8 @@ from flink_ol.local.java import Java
 from flink_ol.local.ports import LOOPBACK
 
 # The TaskManager's memory in MiB. Given whole: the start scripts would work these numbers out and
-# hand them over, and we start the process itself.
-TASK_HEAP, TASK_OFF_HEAP, NETWORK, MANAGED = 448, 32, 64, 64
+# hand them over, and we start the process itself. Samples go into Python from off the heap.
+TASK_HEAP, TASK_OFF_HEAP, NETWORK, MANAGED = 448, 128, 64, 64
 FRAMEWORK_HEAP, FRAMEWORK_OFF_HEAP, METASPACE, OVERHEAD = 96, 64, 224, 64
 JOB_MANAGER_HEAP = 320
 HEARTBEAT_TIMEOUT_MS = 8_000

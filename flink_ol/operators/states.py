@@ -15,7 +15,7 @@ TRAINER_UID = "trainer"
 SEQUENCER_UID = "sequencer"
 MODEL_UID = "model"
 
-# Buffer timeout of all streams behind the windows, in milliseconds: what they carry is rare and
+# Buffer timeout of all streams behind the samples, in milliseconds: what they carry is rare and
 # awaited, and a timeout above 0 costs a thread that wakes all the time at every exchange.
 AT_ONCE = 0
 
@@ -25,25 +25,6 @@ UPDATE, HELLO, COMMAND = 0, 1, 2
 
 def bytes_type() -> TypeInformation:
     return Types.PRIMITIVE_ARRAY(Types.BYTE())
-
-
-def batch_type() -> TypeInformation:
-    """One window's records of one partition.
-
-    partition, first offset, last offset, records, newest Kafka timestamp in milliseconds, the
-    offsets themselves where they have gaps (else null), payloads in offset order.
-    """
-    return Types.ROW(
-        [
-            Types.INT(),
-            Types.LONG(),
-            Types.LONG(),
-            Types.LONG(),
-            Types.LONG(),
-            Types.OBJECT_ARRAY(Types.LONG()),
-            Types.OBJECT_ARRAY(bytes_type()),
-        ]
-    )
 
 
 def message_type() -> TypeInformation:

@@ -110,7 +110,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         self._residual_logs: dict[int, StoredLog] = {}  # by partition
         self._partitions: dict[str, int] = {}  # by key, for timers
         self._waking = Waking()
-        self._letters: Counter[int] = Counter()  # of this window's records, by offset
+        self._letters: Counter[int] = Counter()  # of this batch's records, by offset
         self._frame_descriptor = states.newest_frame()
         self._dead_letters = states.dead_letters()
         # Decoding makes thousands of short-lived objects a batch, and each full collection would
@@ -127,25 +127,20 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         self._silence = Silence(lambda: time.monotonic_ns() // 1_000_000)
         group.gauge("feedback_silence_ms", lambda: self._silence.ms)
 
-    def process_element(self, value: Row, ctx: Any) -> Iterator[Any]:
+    def process_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
         self._restore_frame(ctx)
-        partition, first, last, count, newest_ms, offsets, payloads = value
+        batch = decode_batch(value)
+        partition, newest_ms = batch.partition, batch.newest_ms
         if partition not in self._state.progress:
             self._restore_partition(partition)
-        numbers = (
-            np.arange(first, last + 1, dtype=np.int64)
-            if last - first + 1 == count
-            else np.array(offsets, np.int64)
-        )
         self._partitions[str(ctx.get_current_key())] = partition
         self._letters.clear()
-        batch = RawBatch(partition, newest_ms, numbers, payloads)
         for samples, rejections in self._decoded(batch):
             event = BatchArrived(partition, samples, rejections, newest_ms)
             yield from self._do(self._trainer.handle(self._state, event), batch, ctx)
 
     def _decoded(self, batch: RawBatch) -> Iterator[tuple[Samples, Sequence[Rejection]]]:
-        """The window in parts of bounded memory; in one, where samples wait: it is kept as one."""
+        """The batch in parts of bounded memory; in one, where samples wait: it is kept as one."""
         parts = self._decoder.parts(batch.payloads, batch.offsets)
         if not isinstance(self._trainer, GradientTrainer):
             yield from parts

@@ -21,6 +21,22 @@ def stop_state_sampling() -> None:
     beams.start, beams.stop = _start, _stop
 
 
+def keep_arrow_columns() -> None:
+    """Vectorised functions get their columns as they came, pyarrow.Array, not pandas.Series.
+
+    A series of bytes has an object for every record; all we want of them is to stay together.
+    """
+    from pyflink.fn_execution import coder_impl_fast  # and with it all of pyflink.table
+
+    coders: Any = coder_impl_fast
+    coders.arrow_to_pandas = _columns
+
+
+def _columns(_timezone: Any, _types: Any, batches: Any) -> list[Any]:
+    (batch,) = batches
+    return list(batch.columns)
+
+
 def _start(sampler: Any) -> None:
     sampler.tracked_thread = current_thread()
     _track(sampler)

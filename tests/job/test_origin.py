@@ -57,9 +57,10 @@ def test_refused_changes_name_both_values_and_the_reason() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"format": 2}', "has format 2, this version of flink_ol knows 1"),
+        ('{"format": 3}', "has format 3, this version of flink_ol knows 2"),
+        ('{"format": 1}', "begin a new job with model.start_from"),
         ("nonsense", "is damaged"),
-        ('{"format": 1, "name": "a"}', "is damaged"),
+        ('{"format": 2, "name": "a"}', "is damaged"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_in_words(

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import orjson
 from pyflink.common import Row
 
@@ -23,6 +24,7 @@ from flink_ol.operators import states
 from flink_ol.operators.model import ModelFunction
 from flink_ol.operators.sequencer import SequencerFunction
 from flink_ol.operators.trainer import TrainerFunction
+from flink_ol.wire.batches import RawBatch, encode_batch
 from flink_ol.wire.dead_letters import decode_dead_letter
 from flink_ol.wire.entries import decode_entry
 from flink_ol.wire.formats import FORMATS
@@ -104,18 +106,16 @@ class JobInMemory:
         self._uncommitted: list[bytes] = []
 
     def batch(self, partition: int, size: int) -> None:
-        """A window of up to ``size`` records of the partition."""
+        """A batch of up to ``size`` records of the partition."""
         start = self.read[partition]
         records = self.records[partition][start : start + size]
         if not records:
             return
         self.read[partition] += len(records)
         offsets, payloads = map(list, zip(*records, strict=True))
-        first, last, count = offsets[0], offsets[-1], len(offsets)
-        gaps = offsets if last - first + 1 != count else None
+        batch = RawBatch(partition, self.now_ms, np.array(offsets, np.int64), payloads)
         worker = partition % len(self.trainers)
-        value = Row(partition, first, last, count, self.now_ms, gaps, payloads)
-        self._trained(worker, self.trainers[worker].element(value, partition))
+        self._trained(worker, self.trainers[worker].element(encode_batch(batch), partition))
 
     def _trained(self, worker: int, emitted: list[Any]) -> None:
         for message in emitted:

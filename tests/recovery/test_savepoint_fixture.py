@@ -1,4 +1,4 @@
-"""Savepoints of earlier versions of the states, committed, are restored on a real cluster."""
+"""Savepoints of earlier versions, committed: restored on a real cluster, or refused in words."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from tests.running_job import RunningJob, ledger_of
 pytestmark = pytest.mark.recovery
 
 SAVEPOINTS = sorted(Path(__file__).parent.glob("savepoint-*.tar.gz"))
+REFUSED = sorted(Path(__file__).parent.glob("refused-*.tar.gz"))
 
 
 @pytest.mark.parametrize("packed", SAVEPOINTS, ids=lambda path: path.name)
 def test_a_savepoint_of_an_earlier_version_goes_on(
     stack: Stack, tmp_path: Path, packed: Path
 ) -> None:
-    place = tmp_path / "savepoint"
-    with tarfile.open(packed) as archive:
-        archive.extractall(place, filter="data")
+    place = unpacked(packed, tmp_path)
     job = RunningJob(stack, tmp_path, NAME, **SECTIONS)
     before = origin.read(place)
     assert before is not None
@@ -39,5 +38,21 @@ def test_a_savepoint_of_an_earlier_version_goes_on(
     assert job.restarts() == 0
 
 
-def test_there_is_a_savepoint_to_restore() -> None:
+@pytest.mark.parametrize("packed", REFUSED, ids=lambda path: path.name)
+def test_a_savepoint_that_cannot_go_on_is_refused_with_what_to_do(
+    tmp_path: Path, packed: Path
+) -> None:
+    with pytest.raises(origin.OriginError, match=r"begin a new job with model\.start_from"):
+        origin.read(unpacked(packed, tmp_path))
+
+
+def test_there_are_savepoints_of_both_kinds() -> None:
     assert SAVEPOINTS
+    assert REFUSED
+
+
+def unpacked(packed: Path, folder: Path) -> Path:
+    place = folder / "savepoint"
+    with tarfile.open(packed) as archive:
+        archive.extractall(place, filter="data")
+    return place
