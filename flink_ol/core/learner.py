@@ -27,7 +27,7 @@ from flink_ol.core.optimizers import Sgd
 from flink_ol.core.samples import Counted, Samples
 from flink_ol.core.slot_set import SlotSet
 from flink_ol.core.start import Start
-from flink_ol.core.state import ArraySpec, Delta, State
+from flink_ol.core.state import ArraySpec, Delta, State, together
 from flink_ol.core.tuning import Overrides, tuned
 from flink_ol.core.unadmitted import Counts
 
@@ -205,14 +205,14 @@ class Learner:
         The scaler's entry is not a difference but count, mean and squared deviations of these
         samples alone. A number that is not finite in the state is not finite here.
         """
-        arrays = {}
+        arrays, rows = {}, together(mark.slots)
         with np.errstate(all="ignore"):
             for spec in self.specs:
                 if spec.merge == "derived":
                     continue
                 after = state.arrays[spec.name]
                 if spec.per_feature:
-                    after = after[mark.slots]
+                    after = after[rows]
                 if spec.merge == "moments":
                     difference = _of_batch(batch_moments, mark, samples)
                     difference[~np.isfinite(after).all(axis=-1)] = math.nan

@@ -32,6 +32,17 @@ class ArraySpec(NamedTuple):
     initial: Callable[..., np.ndarray] | None = None
 
 
+def together(slots: np.ndarray) -> np.ndarray | slice:
+    """``slots`` (rows,) as a slice where they follow each other, as those of a fixed layout do.
+
+    Rows that stand together are read and written where they are, without gathering them.
+    """
+    count = len(slots)
+    if not count or slots[-1] - slots[0] != count - 1 or not (np.diff(slots) == 1).all():
+        return slots
+    return slice(int(slots[0]), int(slots[0]) + count)
+
+
 class Delta(NamedTuple):
     """Rows of some features and the fixed arrays.
 
@@ -155,12 +166,14 @@ class State:
 
         :meth:`assign` is the inverse; derived arrays are among them.
         """
-        arrays = {
-            spec.name: self.arrays[spec.name][slots]
-            if spec.per_feature
-            else self.arrays[spec.name].copy()
-            for spec in self.specs
-        }
+        rows = together(slots)
+        arrays = {}
+        for spec in self.specs:
+            array = self.arrays[spec.name]
+            if not spec.per_feature:
+                arrays[spec.name] = array.copy()
+            else:  # what indices pick is a copy already
+                arrays[spec.name] = array[rows].copy() if isinstance(rows, slice) else array[rows]
         return Delta(self.vocabulary.keys[slots], arrays)
 
     def assign(self, delta: Delta) -> np.ndarray:
@@ -170,10 +183,11 @@ class State:
         not speak of stay as they are, for new keys as they begin.
         """
         slots = self.slots(delta.keys)
+        rows = together(slots)
         for spec in self.specs:
             if spec.name in delta.arrays:
-                rows = slots if spec.per_feature else ...
-                self.arrays[spec.name][rows] = delta.arrays[spec.name]
+                where = rows if spec.per_feature else ...
+                self.arrays[spec.name][where] = delta.arrays[spec.name]
         return slots
 
     def merge(self, delta: Delta, factor: float) -> np.ndarray:
@@ -183,13 +197,14 @@ class State:
         rule ``derived`` are left alone: their owner refreshes them (Learner.merge).
         """
         slots = self.slots(delta.keys)
+        rows = together(slots)
         for spec in self.specs:
             rule = MERGES[spec.merge]
             if rule is None or spec.name not in delta.arrays:
                 continue
             array, difference = self.arrays[spec.name], delta.arrays[spec.name]
             if spec.per_feature:
-                array[slots] = rule(array[slots], difference, factor)
+                array[rows] = rule(array[rows], difference, factor)
             else:
                 array[...] = rule(array, difference, factor)
         self.count(delta)

@@ -26,7 +26,7 @@ from flink_ol.core.model import (
 from flink_ol.core.start import start_of
 from flink_ol.operators import states
 from flink_ol.operators.stored_log import StoredLog
-from flink_ol.operators.worker import stop_state_sampling
+from flink_ol.operators.worker import multiply_in_one_thread, stop_state_sampling
 from flink_ol.wire.entries import decode_entry
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.formats import sample_format
@@ -59,6 +59,7 @@ class ModelFunction(BroadcastProcessFunction):
 
     def open(self, runtime_context: RuntimeContext) -> None:
         stop_state_sampling()
+        multiply_in_one_thread()
         self._decoder = sample_format(self._format_name, self._fields, self._learning)
         publishes = runtime_context.get_index_of_this_subtask() == 0
         start = None if self._start is None else start_of(decode_snapshot(self._start))

@@ -38,7 +38,7 @@ from flink_ol.core.training import Training
 from flink_ol.operators import states
 from flink_ol.operators.stored_log import StoredLog
 from flink_ol.operators.waking import Waking
-from flink_ol.operators.worker import stop_state_sampling
+from flink_ol.operators.worker import multiply_in_one_thread, stop_state_sampling
 from flink_ol.wire.control import decode_command
 from flink_ol.wire.dead_letters import encode_dead_letter
 from flink_ol.wire.entries import encode_entry
@@ -73,6 +73,7 @@ class SequencerFunction(KeyedProcessFunction):
 
     def open(self, runtime_context: RuntimeContext) -> None:
         stop_state_sampling()
+        multiply_in_one_thread()
         start = None if self._start is None else start_of(decode_snapshot(self._start))
         learner = self._learner = Learner(self._learning, self._evaluation, start)
         self._sequencer = sequencer_of(self._training, learner, self._intervals_ms, self._shards)

@@ -48,7 +48,7 @@ from flink_ol.operators import states
 from flink_ol.operators.silence import Silence
 from flink_ol.operators.stored_log import StoredLog
 from flink_ol.operators.waking import Waking
-from flink_ol.operators.worker import stop_state_sampling
+from flink_ol.operators.worker import multiply_in_one_thread, stop_state_sampling
 from flink_ol.wire.batches import RawBatch, decode_batch, encode_batch
 from flink_ol.wire.dead_letters import encode_dead_letter
 from flink_ol.wire.errors import WireError
@@ -95,6 +95,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
 
     def open(self, runtime_context: RuntimeContext) -> None:
         stop_state_sampling()
+        multiply_in_one_thread()
         self._decoder: SampleFormat = sample_format(self._format_name, self._fields, self._learning)
         worker = Worker(runtime_context.get_index_of_this_subtask(), secrets.randbits(63))
         start = None if self._start is None else start_of(decode_snapshot(self._start))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from threading import current_thread
 from typing import Any
 
+import threadpoolctl
 from apache_beam.runners.worker import statesampler
 
 _track: Any = statesampler.set_current_tracker
@@ -35,6 +36,15 @@ def keep_arrow_columns() -> None:
 def _columns(_timezone: Any, _types: Any, batches: Any) -> list[Any]:
     (batch,) = batches
     return list(batch.columns)
+
+
+def multiply_in_one_thread() -> None:
+    """Products of matrices take one core, as all else that a subtask does.
+
+    Parallelism is Flink's here, and every operator has a process of its own: with a thread a core
+    in each of them, they wait for each other at every product of a network's layers.
+    """
+    threadpoolctl.threadpool_limits(1, user_api="blas")
 
 
 def _start(sampler: Any) -> None:

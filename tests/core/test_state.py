@@ -61,6 +61,17 @@ def test_a_merge_follows_each_arrays_rule() -> None:
     assert state.rows("bias").tolist() == [1.0, 1.0]
 
 
+def test_rows_that_stand_together_are_merged_and_set_like_any_others() -> None:
+    together, apart = State(SPECS, keys(1, 7, 3, 2)), State(SPECS, keys(7, 2, 1, 3))
+    for state in (together, apart):
+        state.merge(delta(), 0.5)
+        state.assign(Delta(keys(3, 2), {"counts": np.array([8, 9])}))
+    for spec in SPECS:
+        order = apart.vocabulary.find(together.vocabulary.keys) if spec.per_feature else ...
+        assert np.array_equal(together.rows(spec.name), apart.rows(spec.name)[order])
+    assert together.rows("counts").tolist() == [0, 1, 8, 9]
+
+
 def test_a_merge_leaves_arrays_alone_that_the_delta_does_not_speak_of() -> None:
     state = State(SPECS, keys(3))
     before = state.copy()
@@ -125,9 +136,10 @@ def test_removed_rows_are_gone_and_the_others_keep_their_numbers() -> None:
             )
 
 
-def test_values_are_copies() -> None:
+@pytest.mark.parametrize("slots", [keys(0, 1), keys(1, 0)])
+def test_values_are_copies(slots: np.ndarray) -> None:
     state = State(SPECS, keys(3, 7))
-    values = state.values(keys(0, 1))
+    values = state.values(slots)
     before = state.copy()
     for array in values.arrays.values():
         array[...] = 99

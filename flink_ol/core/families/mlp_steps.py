@@ -9,6 +9,7 @@ import numpy as np
 
 from flink_ol.core import losses, optimizers
 from flink_ol.core.compiled import njit
+from flink_ol.core.optimizers import adam, adamw
 
 
 @njit
@@ -53,6 +54,10 @@ def step(
     the gradient.
     """
     has_first, has_second = len(first) > 0, len(second) > 0
+    if optimizer == adam.CODE or optimizer == adamw.CODE:
+        decay = 1.0 - rate * parameters[3] if optimizer == adamw.CODE else 1.0
+        adam.step_rows(parameters, rate, t, l2, decay, rows, gradients, weights, first, second)
+        return
     for i in range(len(rows)):
         row = rows[i]
         for unit in range(weights.shape[1]):

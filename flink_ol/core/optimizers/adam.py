@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from flink_ol.core.compiled import njit
@@ -61,3 +62,38 @@ def step(
     unbiased = mean / (1.0 - beta_1**t)
     root = math.sqrt(square / (1.0 - beta_2**t))
     return weight - rate * unbiased / (root + eps), mean, square
+
+
+@njit
+def step_rows(
+    parameters: tuple[float, ...],
+    rate: float,
+    t: float,
+    l2: float,
+    decay: float,
+    rows: np.ndarray,
+    gradients: np.ndarray,
+    weights: np.ndarray,
+    means: np.ndarray,
+    squares: np.ndarray,
+) -> None:
+    """:func:`step` of every number in the ``rows`` of ``weights``, to the last bit, in place.
+
+    ``gradients`` (len(rows), units); the others (any, units). ``l2`` times the weight joins the
+    gradient, ``decay`` multiplies the weight before the step.
+    """
+    # what all numbers share is computed once, and the loop is one that vectorises
+    beta_1, beta_2, eps = parameters[:3]
+    first_bias, second_bias = 1.0 - beta_1**t, 1.0 - beta_2**t
+    for i in range(len(rows)):
+        weight, mean, square = weights[rows[i]], means[rows[i]], squares[rows[i]]
+        along = gradients[i]
+        for unit in range(len(weight)):
+            before = np.float64(weight[unit])
+            whole = np.float64(along[unit]) + l2 * before
+            m = beta_1 * np.float64(mean[unit]) + (1.0 - beta_1) * whole
+            q = beta_2 * max(np.float64(square[unit]), 0.0) + (1.0 - beta_2) * whole * whole
+            root = math.sqrt(q / second_bias)
+            weight[unit] = before * decay - rate * (m / first_bias) / (root + eps)
+            mean[unit] = m
+            square[unit] = q
