@@ -154,12 +154,14 @@ def images_command(
     each: Annotated[int, typer.Option(help="images of a class, about")] = 1000,
     hidden: Annotated[str, typer.Option(help="units of the hidden layers, with commas")] = "128",
     dropout: Annotated[float, typer.Option(help="of every hidden layer")] = 0.2,
-    window_ms: Annotated[int, typer.Option(help="training.batch_window_ms")] = 2_000,
+    window_ms: Annotated[int, typer.Option(help="training.batch_window_ms")] = 1_000,
+    contrast: Annotated[float, typer.Option(help="of the pictures under their noise")] = 0.25,
 ) -> None:
     """100 classes of images of 32 x 32 x 3 through Kafka and Flink into one network."""
     layers = tuple(map(int, hidden.split(",")))
     for count in map(int, workers.split(",")):
-        figures = images.measure(images.Plan(count, 100 * each, layers, dropout, window_ms))
+        plan = images.Plan(count, 100 * each, layers, dropout, window_ms, contrast)
+        figures = images.measure(plan, lambda text: typer.echo(text, err=True))
         _print({"benchmark": "images", **figures})
 
 

@@ -56,16 +56,21 @@ class Streamed(NamedTuple):
 
 @contextmanager
 def streamed(
-    name: str, servers: str | None = None, slots: int = 2, **sections: Any
+    name: str,
+    servers: str | None = None,
+    slots: int = 2,
+    task_managers: int = 1,
+    **sections: Any,
 ) -> Iterator[Streamed]:
     """A stack with the job's topics made; the job is not submitted yet.
 
-    ``servers``: a broker that is there already; None: the stack has its own.
+    ``servers``: a broker that is there already; None: the stack has its own. ``slots``: of each
+    of the ``task_managers``.
     """
     with tempfile.TemporaryDirectory(prefix="flink-ol-bench-") as folder:
         stack = Stack(Path(folder) / "stack")
         try:
-            status = stack.up(slots=slots, bootstrap_servers=servers)
+            status = stack.up(task_managers=task_managers, slots=slots, bootstrap_servers=servers)
             fields = {
                 "name": name,
                 "kafka": {"bootstrap_servers": status.bootstrap_servers},

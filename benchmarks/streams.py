@@ -79,10 +79,15 @@ def hashed(seed: int = 3) -> Iterator[Block]:
         yield Block((), columns, True, y)
 
 
-def images(seed: int = 4) -> Iterator[Block]:
-    """Bytes of 32 x 32 x 3: a picture of the class in 100, under as much noise."""
+def images(seed: int = 4, contrast: float = 1.0) -> Iterator[Block]:
+    """Bytes of 32 x 32 x 3: a picture of the class in 100, under as much noise.
+
+    With less ``contrast`` the pictures are fainter, and the noise is what it was: whoever knew the
+    pictures would tell 99.5 % of the images apart at 0.125, and more at more.
+    """
     rng = np.random.default_rng(seed)
     pictures = rng.integers(64, 192, (IMAGE_CLASSES, int(np.prod(IMAGE_SHAPE))))
+    pictures = 128 + contrast * (pictures - 128)
     while True:
         y = rng.integers(0, IMAGE_CLASSES, IMAGE_BLOCK)
         noise = rng.normal(scale=48, size=(IMAGE_BLOCK, pictures.shape[1]))

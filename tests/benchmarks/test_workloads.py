@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import workloads
+from benchmarks import streams, workloads
 from benchmarks.encodings import json_records, vw_records
 from benchmarks.streams import Block
 from benchmarks.workloads import WORKLOADS
@@ -75,6 +75,17 @@ def test_arrow_says_what_json_says(name: str) -> None:
     np.testing.assert_array_equal(as_json.indptr, as_arrow.indptr)
     np.testing.assert_array_equal(as_json.keys, as_arrow.keys)
     np.testing.assert_array_equal(as_json.values.astype(np.float32), as_arrow.values)
+
+
+def test_fainter_pictures_stand_under_the_same_noise() -> None:
+    means = {}
+    for contrast in (1.0, 0.25):
+        block = next(streams.images(contrast=contrast))
+        assert block.x is not None
+        means[contrast] = np.array([block.x[block.y == y].mean(axis=0) for y in range(10)]) - 128
+        assert 40 < (block.x[block.y == 0] - means[contrast][0] - 128).std() < 48
+    slope = np.vdot(means[0.25], means[1.0]) / np.vdot(means[1.0], means[1.0])
+    assert 0.2 < slope < 0.4  # the noise that both have adds to it
 
 
 def test_numbers_and_categories_are_the_same_in_both_formats() -> None:
