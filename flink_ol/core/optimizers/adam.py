@@ -92,7 +92,8 @@ def step_rows(
             before = np.float64(weight[unit])
             whole = np.float64(along[unit]) + l2 * before
             m = beta_1 * np.float64(mean[unit]) + (1.0 - beta_1) * whole
-            q = beta_2 * max(np.float64(square[unit]), 0.0) + (1.0 - beta_2) * whole * whole
+            old = max(float(square[unit]), 0.0)
+            q = beta_2 * old + (1.0 - beta_2) * whole * whole
             root = math.sqrt(q / second_bias)
             weight[unit] = before * decay - rate * (m / first_bias) / (root + eps)
             mean[unit] = m
