@@ -86,8 +86,8 @@ def images(seed: int = 4, contrast: float = 1.0) -> Iterator[Block]:
     pictures would tell 99.5 % of the images apart at 0.125, and more at more.
     """
     rng = np.random.default_rng(seed)
-    pictures = rng.integers(64, 192, (IMAGE_CLASSES, int(np.prod(IMAGE_SHAPE))))
-    pictures = 128 + contrast * (pictures - 128)
+    drawn = rng.integers(64, 192, (IMAGE_CLASSES, int(np.prod(IMAGE_SHAPE))))
+    pictures = 128 + contrast * (drawn - 128)
     while True:
         y = rng.integers(0, IMAGE_CLASSES, IMAGE_BLOCK)
         noise = rng.normal(scale=48, size=(IMAGE_BLOCK, pictures.shape[1]))
