@@ -17,7 +17,6 @@ from benchmarks.streamed import Streamed, streamed
 from flink_ol.client import Model, SampleWriter, SnapshotReader
 
 _HELD_OUT = 2_000  # images that nobody learns
-_PARTITIONS = 8
 _SLOTS = 2  # of a TaskManager, whose heap holds each one's model and updates on their way
 _SILENT_S = 240.0  # without a metrics message
 
@@ -54,7 +53,7 @@ def measure(plan: Plan, tell: Callable[[str], None]) -> dict[str, Any]:
             "dtype": "float32",
         },
         optimizer={"name": "adam", "learning_rate": 0.001},
-        samples={"partitions": _PARTITIONS, "format": "arrow"},
+        samples={"partitions": plan.workers, "format": "arrow"},
         training={
             "mode": plan.mode,
             "workers": plan.workers,
