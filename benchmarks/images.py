@@ -17,7 +17,7 @@ from benchmarks.streamed import Streamed, streamed
 from flink_ol.client import Model, SampleWriter, SnapshotReader
 
 _HELD_OUT = 2_000  # images that nobody learns
-_SLOTS = 2  # of a TaskManager, whose heap holds each one's model and updates on their way
+_SLOTS, _HEAP_MIB = 2, 1024  # of a TaskManager; models and updates on their way are in its heap
 _SILENT_S = 240.0  # without a metrics message
 
 
@@ -43,6 +43,7 @@ def measure(plan: Plan, tell: Callable[[str], None]) -> dict[str, Any]:
         "images",
         slots=min(plan.workers, _SLOTS),
         task_managers=-(-plan.workers // _SLOTS),
+        heap_mib=_HEAP_MIB,
         task="multiclass",
         classes=streams.IMAGE_CLASSES,
         model={

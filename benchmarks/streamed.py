@@ -15,6 +15,7 @@ import yaml
 from flink_ol.client import Connection, MetricsReader
 from flink_ol.job.spec import Spec
 from flink_ol.job.topics import ensure_topics
+from flink_ol.local.flink_files import TASK_HEAP
 from flink_ol.local.stack import Stack
 
 ENTRY = Path(__file__).parent.parent / "jobs" / "train.py"
@@ -60,17 +61,23 @@ def streamed(
     servers: str | None = None,
     slots: int = 2,
     task_managers: int = 1,
+    heap_mib: int = TASK_HEAP,
     **sections: Any,
 ) -> Iterator[Streamed]:
     """A stack with the job's topics made; the job is not submitted yet.
 
     ``servers``: a broker that is there already; None: the stack has its own. ``slots``: of each
-    of the ``task_managers``.
+    of the ``task_managers``, whose heap has ``heap_mib``.
     """
     with tempfile.TemporaryDirectory(prefix="flink-ol-bench-") as folder:
         stack = Stack(Path(folder) / "stack")
         try:
-            status = stack.up(task_managers=task_managers, slots=slots, bootstrap_servers=servers)
+            status = stack.up(
+                task_managers=task_managers,
+                slots=slots,
+                heap_mib=heap_mib,
+                bootstrap_servers=servers,
+            )
             fields = {
                 "name": name,
                 "kafka": {"bootstrap_servers": status.bootstrap_servers},

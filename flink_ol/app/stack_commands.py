@@ -13,6 +13,7 @@ from flink_ol.app.flink_rest import FlinkRest
 from flink_ol.app.job_health import Health, health
 from flink_ol.app.options import FOLDER, AsJson, Folder
 from flink_ol.app.progress import messages, working
+from flink_ol.local.flink_files import TASK_HEAP
 from flink_ol.local.stack import Stack, StackStatus
 
 
@@ -20,6 +21,9 @@ def up(
     folder: Folder = FOLDER,
     task_managers: Annotated[int, typer.Option(min=1, help="Flink's worker processes.")] = 1,
     slots: Annotated[int, typer.Option(min=1, help="Parallel tasks per worker process.")] = 4,
+    heap: Annotated[
+        int, typer.Option(min=128, help="MiB for the tasks of a worker process: large models.")
+    ] = TASK_HEAP,
     kafka: Annotated[
         str | None,
         typer.Option(help="Use the broker at HOST:PORT, start none.", show_default=False),
@@ -36,6 +40,7 @@ def up(
         status = stack.up(
             task_managers=task_managers,
             slots=slots,
+            heap_mib=heap,
             bootstrap_servers=kafka,
             rest_url=rest_url,
             progress=lambda text: messages.print(text, style="dim"),

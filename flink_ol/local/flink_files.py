@@ -21,6 +21,7 @@ from flink_ol.local.ports import LOOPBACK
 TASK_HEAP, TASK_OFF_HEAP, NETWORK, MANAGED = 448, 128, 64, 64
 FRAMEWORK_HEAP, FRAMEWORK_OFF_HEAP, METASPACE, OVERHEAD = 96, 64, 224, 64
 JOB_MANAGER_HEAP = 320
+_TASK_HEAP = "taskmanager.memory.task.heap.size"
 HEARTBEAT_TIMEOUT_MS = 8_000
 
 
@@ -56,8 +57,11 @@ class FlinkFolder:
 
     def java_options(self) -> list[str]:
         """The JVM options that Flink's own settings ask for (--add-opens and such)."""
-        settings = yaml.safe_load((self.conf / "config.yaml").read_text())
-        return str(settings["env.java.opts.all"]).split()
+        return str(self.settings()["env.java.opts.all"]).split()
+
+    def settings(self) -> dict[str, Any]:
+        """What was written for Flink to read."""
+        return dict(yaml.safe_load((self.conf / "config.yaml").read_text()))
 
 
 def flink_home() -> Path:
@@ -68,8 +72,19 @@ def flink_home() -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def write(folder: Path, java: Java, *, rest_url: str, rpc_port: int | None, slots: int) -> None:
-    """Writes conf and lib; `rpc_port` is None for an external cluster, which is only talked to."""
+def write(
+    folder: Path,
+    java: Java,
+    *,
+    rest_url: str,
+    rpc_port: int | None,
+    slots: int,
+    heap_mib: int = TASK_HEAP,
+) -> None:
+    """Writes conf and lib; `rpc_port` is None for an external cluster, which is only talked to.
+
+    `heap_mib`: of each TaskManager, for the tasks in all of its `slots`.
+    """
     files = FlinkFolder(folder)
     home = flink_home()
     for path in (files.lib, files.logs, files.temporary, files.checkpoints, files.savepoints):
@@ -87,7 +102,7 @@ def write(folder: Path, java: Java, *, rest_url: str, rpc_port: int | None, slot
     settings = _common(files, java, rest_url)
     settings["env.java.opts.all"] = shipped["env"]["java"]["opts"]["all"]
     if rpc_port is not None:
-        settings |= _cluster(files, rpc_port, slots)
+        settings |= _cluster(files, rpc_port, slots, heap_mib)
     (files.conf / "config.yaml").write_text(yaml.safe_dump(settings, width=10_000))
 
 
@@ -109,7 +124,7 @@ def _common(files: FlinkFolder, java: Java, rest_url: str) -> dict[str, Any]:
     }
 
 
-def _cluster(files: FlinkFolder, rpc_port: int, slots: int) -> dict[str, Any]:
+def _cluster(files: FlinkFolder, rpc_port: int, slots: int, heap_mib: int) -> dict[str, Any]:
     # Ports given as 0 are chosen by the process that binds them.
     return {
         "jobmanager.rpc.address": LOOPBACK,
@@ -135,7 +150,7 @@ def _cluster(files: FlinkFolder, rpc_port: int, slots: int) -> dict[str, Any]:
         "taskmanager.load-balance.mode": "SLOTS",  # two TaskManagers share a job
         "taskmanager.numberOfTaskSlots": slots,
         "taskmanager.cpu.cores": float(os.cpu_count() or 1),
-        "taskmanager.memory.task.heap.size": f"{TASK_HEAP}m",
+        _TASK_HEAP: f"{heap_mib}m",
         "taskmanager.memory.task.off-heap.size": f"{TASK_OFF_HEAP}m",
         "taskmanager.memory.network.min": f"{NETWORK}m",
         "taskmanager.memory.network.max": f"{NETWORK}m",
@@ -148,10 +163,10 @@ def _cluster(files: FlinkFolder, rpc_port: int, slots: int) -> dict[str, Any]:
     }
 
 
-def task_manager_memory_options() -> list[str]:
-    """What the start script would give the TaskManager's JVM for the sizes above."""
+def task_manager_memory_options(files: FlinkFolder) -> list[str]:
+    """What the start script would give the TaskManager's JVM for the sizes that were written."""
     direct = FRAMEWORK_OFF_HEAP + TASK_OFF_HEAP + NETWORK
-    heap = FRAMEWORK_HEAP + TASK_HEAP
+    heap = FRAMEWORK_HEAP + int(files.settings()[_TASK_HEAP].removesuffix("m"))
     return [
         f"-Xms{heap // 2}m",
         f"-Xmx{heap}m",

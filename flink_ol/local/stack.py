@@ -63,13 +63,16 @@ class Stack:
         *,
         task_managers: int = 1,
         slots: int = 4,
+        heap_mib: int = flink_files.TASK_HEAP,
         bootstrap_servers: str | None = None,
         rest_url: str | None = None,
         progress: Callable[[str], None] = lambda text: None,
     ) -> StackStatus:
         """Starts what is not given by an external address, and returns when it answers.
 
-        `slots` are those of each TaskManager. A log kept by `down(keep=True)` is taken up again.
+        `slots` are those of each TaskManager, whose heap has `heap_mib` for the tasks in all of
+        them: of large models about forty copies a slot. A log kept by `down(keep=True)` is taken
+        up again.
 
         Raises:
             StackError: it is up already, or a part does not start (the rest is ended again).
@@ -94,7 +97,7 @@ class Stack:
             self.folder.mkdir(parents=True, exist_ok=True)
             record.write(self.folder)
             try:
-                self._start(record, task_managers, progress)
+                self._start(record, task_managers, heap_mib, progress)
             except BaseException:
                 processes.end_marked(record.id, grace_s=0)
                 StackRecord.remove(self.folder)
@@ -102,7 +105,11 @@ class Stack:
         return self.status()
 
     def _start(
-        self, record: StackRecord, task_managers: int, progress: Callable[[str], None]
+        self,
+        record: StackRecord,
+        task_managers: int,
+        heap_mib: int,
+        progress: Callable[[str], None],
     ) -> None:
         java = find_java()
         started: list[ProcessRecord] = []
@@ -116,6 +123,7 @@ class Stack:
             rest_url=record.rest_url,
             rpc_port=rpc_port,
             slots=record.slots_per_task_manager,
+            heap_mib=heap_mib,
         )
         if not record.external_cluster:
             # Flink first and waited for last: it is the slowest, and the broker starts meanwhile.
