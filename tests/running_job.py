@@ -46,6 +46,7 @@ class RunningJob:
         }
         self.path.write_text(yaml.safe_dump(fields))
         self.spec = Spec.load(self.path)
+        self.bootstrap_servers = self.spec.kafka.bootstrap_servers
         ensure_topics(self.spec)
         self.produced = [0] * self.spec.samples.partitions
         self.id = ""
@@ -76,7 +77,7 @@ class RunningJob:
         started = time.monotonic()
         with contextlib.closing(
             KafkaProducer(
-                bootstrap_servers=self.stack.bootstrap_servers,
+                bootstrap_servers=self.bootstrap_servers,
                 api_version_auto_timeout_ms=PATIENCE_MS,
                 enable_idempotence=True,  # a broker that is killed must not make records come twice
                 delivery_timeout_ms=300_000,
@@ -95,7 +96,7 @@ class RunningJob:
     def producer(self) -> KafkaProducer:
         """For single records, to whatever topic; the caller closes it."""
         return KafkaProducer(
-            bootstrap_servers=self.stack.bootstrap_servers, api_version_auto_timeout_ms=PATIENCE_MS
+            bootstrap_servers=self.bootstrap_servers, api_version_auto_timeout_ms=PATIENCE_MS
         )
 
     def expected_ledger(self) -> dict[int, Tally]:
@@ -109,7 +110,7 @@ class RunningJob:
     def read(self, topic: str, committed: bool = True) -> list[Any]:
         """All records that are in ``NAME.topic`` now, partition after partition."""
         consumer = KafkaConsumer(
-            bootstrap_servers=self.stack.bootstrap_servers,
+            bootstrap_servers=self.bootstrap_servers,
             api_version_auto_timeout_ms=PATIENCE_MS,
             isolation_level="read_committed" if committed else "read_uncommitted",
             enable_auto_commit=False,
@@ -133,7 +134,7 @@ class RunningJob:
     def in_topic(self) -> list[int]:
         """How many samples each partition of the topic holds; none was ever deleted."""
         consumer = KafkaConsumer(
-            bootstrap_servers=self.stack.bootstrap_servers,
+            bootstrap_servers=self.bootstrap_servers,
             api_version_auto_timeout_ms=PATIENCE_MS,
             group_id=None,
         )

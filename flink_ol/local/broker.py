@@ -1,10 +1,15 @@
-"""A single Kafka broker in KRaft mode, on loopback, with its log in a folder of its own."""
+"""A Kafka broker in KRaft mode, on loopback, with its log in a folder of its own.
+
+The stack has a single one; several that share a cluster id and know each other's controllers are
+a cluster.
+"""
 
 import base64
 import os
 import subprocess
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +33,12 @@ class Broker:
     folder: Path
     port: int
     controller_port: int
+    node: int = 1
+
+    @property
+    def voter(self) -> str:
+        """What the others call its controller."""
+        return f"{self.node}@{LOOPBACK}:{self.controller_port}"
 
     @property
     def bootstrap_servers(self) -> str:
@@ -46,19 +57,45 @@ def create(folder: Path, java: Java) -> Broker:
         port, controller = (part.rsplit(":", 1)[1] for part in ports["listeners"].split(","))
         return Broker(folder, int(port), int(controller))
     broker = Broker(folder, *free_ports(2))
-    folder.mkdir(parents=True, exist_ok=True)
-    settings.write_text(_server_properties(broker))
-    (folder / "log4j2.properties").write_text(_LOG4J)
-    cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    _lay_out(broker, java, _new_cluster_id(), _server_properties(broker, [broker]))
+    return broker
+
+
+def create_cluster(folder: Path, java: Java, count: int) -> list[Broker]:
+    """New brokers that are one cluster, each topic and each of Kafka's own on all of them.
+
+    A record is acknowledged by all but one: one may be away.
+    """
+    ports, cluster_id = free_ports(2 * count), _new_cluster_id()
+    places = zip(ports[::2], ports[1::2], strict=True)
+    brokers = [
+        Broker(folder / f"{MEMBER}-{node}", *of_one, node)
+        for node, of_one in enumerate(places, start=1)
+    ]
+    for broker in brokers:
+        _lay_out(broker, java, cluster_id, _server_properties(broker, brokers))
+    return brokers
+
+
+def _new_cluster_id() -> str:
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+def _lay_out(broker: Broker, java: Java, cluster_id: str, settings: str) -> None:
+    """Writes the broker's folder with an empty, formatted log."""
+    path = broker.folder / "server.properties"
+    broker.folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(settings)
+    (broker.folder / "log4j2.properties").write_text(_LOG4J)
     command = _java(broker, java, "-XX:TieredStopAtLevel=1", "kafka.tools.StorageTool")
     # joined by "=": an id may begin with a dash
-    command += ["format", f"--cluster-id={cluster_id}", "--config", str(settings)]
+    command += ["format", f"--cluster-id={cluster_id}", "--config", str(path)]
     # With it the one replica of a partition, back from a kill, waits for a special election.
     command += ["--feature", "eligible.leader.replicas.version=0"]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     if answer.returncode != 0:
-        raise StackError(f"Kafka cannot format {folder / 'data'}: {answer.stdout}{answer.stderr}")
-    return broker
+        place = broker.folder / "data"
+        raise StackError(f"Kafka cannot format {place}: {answer.stdout}{answer.stderr}")
 
 
 def start(broker: Broker, java: Java, stack_id: str) -> ProcessRecord:
@@ -165,11 +202,13 @@ def _java(broker: Broker, java: Java, *arguments: str) -> list[str]:
     ]
 
 
-def _server_properties(broker: Broker) -> str:
+def _server_properties(broker: Broker, cluster: Sequence[Broker]) -> str:
+    copies = len(cluster)
+    enough = max(1, copies - 1)
     return f"""\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@{LOOPBACK}:{broker.controller_port}
+node.id={broker.node}
+controller.quorum.voters={",".join(each.voter for each in cluster)}
 listeners=PLAINTEXT://{broker.bootstrap_servers},CONTROLLER://{LOOPBACK}:{broker.controller_port}
 advertised.listeners=PLAINTEXT://{broker.bootstrap_servers}
 controller.listener.names=CONTROLLER
@@ -179,15 +218,15 @@ auto.create.topics.enable=false
 message.max.bytes={MAX_MESSAGE_BYTES}
 replica.fetch.max.bytes={MAX_MESSAGE_BYTES}
 transaction.max.timeout.ms={MAX_TRANSACTION_MS}
-default.replication.factor=1
-min.insync.replicas=1
-offsets.topic.replication.factor=1
+default.replication.factor={copies}
+min.insync.replicas={enough}
+offsets.topic.replication.factor={copies}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={copies}
+transaction.state.log.min.isr={enough}
 transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor={copies}
+share.coordinator.state.topic.min.isr={enough}
 share.coordinator.state.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=6000

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import psutil
 
+from flink_ol.core.messages import Version
+from flink_ol.wire.model_file import decode_snapshot
+from flink_ol.wire.parts import Assembler
 from tests.running_job import RunningJob
 
 BEGINNINGS_S = (0.03, 0.06, 0.1, 0.2, 0.02, 0.15, 0.3, 0.05)  # given to a checkpoint to set out
@@ -62,6 +65,17 @@ def kill_before_commit(job: RunningJob) -> int:
                     return int(checkpoint.name.removeprefix("chk-"))
                 time.sleep(0.01)
     raise AssertionError(f"{len(BEGINNINGS_S)} checkpoints, and none was met between the two")
+
+
+def open_snapshots(job: RunningJob) -> list[Version]:
+    """What stands on the topic behind the end that committed readers see, in its order."""
+    visible = {record.offset for record in job.read("snapshots")}
+    assembler, found = Assembler(), []
+    for record in job.read("snapshots", committed=False):
+        message = None if record.value is None else assembler.add(record.value)
+        if message is not None and record.offset > max(visible, default=-1):
+            found.append(decode_snapshot(message).frame.version)
+    return found
 
 
 def _complete(checkpoint: Path) -> bool:

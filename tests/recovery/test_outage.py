@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from flink_ol.core.messages import Version
 from flink_ol.local.stack import Stack
-from flink_ol.wire.model_file import decode_snapshot
-from flink_ol.wire.parts import Assembler
 from tests.recovery.faults import assert_all_there
-from tests.recovery.freezing import kill_before_commit
+from tests.recovery.feeding import fed_and_asked
+from tests.recovery.freezing import kill_before_commit, open_snapshots
 from tests.recovery.watching import Watch
-from tests.running_job import PATIENCE_MS, RunningJob, json_records
+from tests.running_job import PATIENCE_MS, RunningJob
 from tests.shell import Shell
 
 pytestmark = [pytest.mark.recovery, pytest.mark.battery]
@@ -42,7 +37,7 @@ def test_snapshots_lost_in_a_long_outage_are_told_and_the_model_is_exact(
     job = RunningJob(stack, tmp_path, job_name, delivery=delivery, **SECTIONS)
     job.submit()
     with Watch(job) as watch:
-        with fed(job):
+        with fed_and_asked(job):
             watch.await_samples(500, DEADLINE_S)
             kill_before_commit(job)
             hidden, life = open_snapshots(job), watch.seen[-1].version.epoch
@@ -56,44 +51,6 @@ def test_snapshots_lost_in_a_long_outage_are_told_and_the_model_is_exact(
     assert_all_there(job, snapshot)
     watch.assert_rising()
     assert not {seen.version for seen in watch.seen} & set(hidden)
-
-
-@contextlib.contextmanager
-def fed(job: RunningJob) -> Iterator[list[int]]:
-    """Samples and requests, some hundred a second, until the block ends; the requests' ids."""
-    records = json_records(31, 5_000)
-    asked: list[int] = []
-    over = threading.Event()
-
-    def feed() -> None:
-        with contextlib.closing(job.producer()) as producer:
-            while not over.is_set():
-                first = sum(job.produced) % len(records)
-                job.feed(records[first : first + 100])
-                number = len(asked)
-                request = {"x": orjson.loads(records[number % 100])["x"], "id": number}
-                producer.send(job.spec.topics.requests, orjson.dumps(request)).get(60)
-                asked.append(number)
-                time.sleep(0.3)
-
-    feeding = threading.Thread(target=feed)
-    feeding.start()
-    try:
-        yield asked
-    finally:
-        over.set()
-        feeding.join()
-
-
-def open_snapshots(job: RunningJob) -> list[Version]:
-    """What stands on the topic behind the end that committed readers see, in its order."""
-    visible = {record.offset for record in job.read("snapshots")}
-    assembler, found = Assembler(), []
-    for record in job.read("snapshots", committed=False):
-        message = None if record.value is None else assembler.add(record.value)
-        if message is not None and record.offset > max(visible, default=-1):
-            found.append(decode_snapshot(message).frame.version)
-    return found
 
 
 def await_given_up(job: RunningJob) -> None:
@@ -110,7 +67,7 @@ def ends(job: RunningJob) -> list[int]:
     found = []
     for level in "read_committed", "read_uncommitted":
         consumer = KafkaConsumer(
-            bootstrap_servers=job.stack.bootstrap_servers,
+            bootstrap_servers=job.bootstrap_servers,
             api_version_auto_timeout_ms=PATIENCE_MS,
             isolation_level=level,
             group_id=None,

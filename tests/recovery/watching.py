@@ -44,7 +44,7 @@ class Watch:
 
     def _follow(self) -> None:
         consumer = KafkaConsumer(
-            bootstrap_servers=self._job.stack.bootstrap_servers,
+            bootstrap_servers=self._job.bootstrap_servers,
             isolation_level="read_committed",
             enable_auto_commit=False,
             group_id=None,
