@@ -156,11 +156,13 @@ def images_command(
     dropout: Annotated[float, typer.Option(help="of every hidden layer")] = 0.2,
     window_ms: Annotated[int, typer.Option(help="training.batch_window_ms")] = 1_000,
     contrast: Annotated[float, typer.Option(help="of the pictures under their noise")] = 0.25,
+    images_each: Annotated[int, typer.Option(help="in an Arrow message")] = 20,
 ) -> None:
     """100 classes of images of 32 x 32 x 3 through Kafka and Flink into one network."""
     layers = tuple(map(int, hidden.split(",")))
     for count in map(int, workers.split(",")):
-        plan = images.Plan(count, 100 * each, layers, dropout, window_ms, contrast)
+        settings = layers, dropout, window_ms, contrast, images_each
+        plan = images.Plan(count, 100 * each, *settings)
         figures = images.measure(plan, lambda text: typer.echo(text, err=True))
         _print({"benchmark": "images", **figures})
 

@@ -66,10 +66,13 @@ def vw_records(block: Block) -> list[bytes]:
     return [text.encode() for text in made]
 
 
-def arrow_records(block: Block) -> list[bytes]:
-    """Messages of many samples: single precision, bytes for images, lists where sparse."""
+def arrow_records(block: Block, rows: int | None = None) -> list[bytes]:
+    """Messages of ``rows`` samples: single precision, bytes for images, lists where sparse.
+
+    None: 1,000, or 20 images.
+    """
     image = block.x is not None and not block.sparse and not block.names
-    rows = ARROW_IMAGES if image else ARROW_ROWS
+    rows = rows or (ARROW_IMAGES if image else ARROW_ROWS)
     starts = range(0, len(block.y), rows)
     return [_arrow_message(block, slice(start, start + rows)) for start in starts]
 

@@ -17,7 +17,8 @@ from benchmarks.streamed import Streamed, streamed
 from flink_ol.client import Model, SampleWriter, SnapshotReader
 
 _HELD_OUT = 2_000  # images that nobody learns
-_SLOTS, _HEAP_MIB = 2, 1024  # of a TaskManager; models and updates on their way are in its heap
+_SLOTS, _HEAP_MIB = 2, 1536  # of a TaskManager; models and updates on their way are in its heap
+_WEIGHTS_MS = 500  # between two frames, for each worker
 _SILENT_S = 240.0  # without a metrics message
 
 
@@ -30,6 +31,7 @@ class Plan(NamedTuple):
     dropout: float
     window_ms: int
     contrast: float  # of the pictures under their noise
+    images_each: int  # in a message, of which at most a hundred are a batch
     mode: str = "local"
 
 
@@ -60,13 +62,15 @@ def measure(plan: Plan, tell: Callable[[str], None]) -> dict[str, Any]:
             "workers": plan.workers,
             "batch_window_ms": plan.window_ms,
         },
-        weights={"interval_ms": plan.window_ms},
+        # every trainer takes every frame: no more of them than they have time for
+        weights={"interval_ms": plan.workers * _WEIGHTS_MS},
         snapshots={"interval_ms": 10_000},
+        checkpoints={"interval_ms": 20_000},
         metrics={"interval_ms": 1_000},
     ) as job:
         with SampleWriter(job.connection) as writer:
             for block in learned:
-                writer.send_many(arrow_records(block))
+                writer.send_many(arrow_records(block, plan.images_each))
         roots = _processes(job)
         began = time.monotonic()
         with Watch(lambda: roots, children="python") as watch:
@@ -109,7 +113,9 @@ def _awaited(
         after_s = time.monotonic() - began
         done = message["samples"] + message["rejected"]
         version = message["model"]["version"]
-        tell(f"{after_s:.0f} s: {done:,} images, version {version}")
+        now = message["metrics"].get("window", {}).get("accuracy", 0.0)
+        tell(f"{after_s:.0f} s: {done:,} images, {now:.3f} of the newest right, version {version}")
+        tell(f"    updates by how far behind they were (1, 2, 4, ...): {message.get('lags')}")
         if done:
             marks.append((message, after_s))
         if done >= images:
