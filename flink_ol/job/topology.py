@@ -114,6 +114,8 @@ def configuration(spec: Spec) -> Configuration:
     settings = {
         "pipeline.name": spec.name,
         "python.execution-mode": "process",
+        # operators of a chain hand over what they have instead of a copy; none of ours keeps it
+        "pipeline.object-reuse": "true",
         # paid at every Python hop, three times from a sample to the weights that know it
         "python.fn-execution.bundle.time": "10",
         # bounds how long a checkpoint waits for a bundle to end

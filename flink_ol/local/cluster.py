@@ -35,7 +35,9 @@ def start_job_manager(files: FlinkFolder, java: Java, stack_id: str) -> ProcessR
 def start_task_manager(files: FlinkFolder, java: Java, stack_id: str, name: str) -> ProcessRecord:
     """Starts a TaskManager's process, which finds the JobManager by the settings."""
     # G1's concurrent threads would take time from learning on a machine of a few cores.
-    options = [*flink_files.task_manager_memory_options(files), "-XX:+UseParallelGC"]
+    # Half of the heap for what is new: what is on its way through lives long enough to be copied.
+    collector = ["-XX:+UseParallelGC", "-XX:NewRatio=1"]
+    options = [*flink_files.task_manager_memory_options(files), *collector]
     command = _java(files, java, name, options, _TASK_MANAGER_CLASS)
     # A name per process: after a kill the JobManager must not take the new one for the old one.
     command += ["-D", f"taskmanager.resource-id={name}"]
