@@ -1,4 +1,8 @@
-"""Records that differ in nothing but their numbers: compared and read in one pass, compiled."""
+"""Records that differ in nothing but their numbers: compared and read in one pass, compiled.
+
+Places in the text are unsigned here: for signed ones numba asks at every byte whether they count
+from the end.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ import numpy as np
 from flink_ol.core.compiled import njit
 from flink_ol.core.features.sparse_text import READ, number
 
-_MINUS, _ZERO, _NINE = 45, 48, 57
+_MINUS, _POINT, _ZERO, _NINE, _E, _SMALL_E = 45, 46, 48, 57, 69, 101
+_POWERS = 10.0 ** np.arange(16)
+_MOST_DIGITS = 15  # as many are below 2^53 whatever they are
 
 
 @njit
@@ -25,6 +31,42 @@ def _json_number(text: np.ndarray, at: int, end: int) -> tuple[bool, float, int]
     return code == READ and _digit(text, stop - 1, end), value, stop
 
 
+@njit(inline="always")
+def _digits(text: np.ndarray, at: int, end: int, mantissa: int) -> tuple[int, int]:
+    """``mantissa`` with the digits at ``at`` after its own, and where they end."""
+    while at < end:
+        digit = np.uint8(text[at] - np.uint8(_ZERO))
+        if digit > 9:
+            break
+        mantissa = mantissa * 10 + np.int64(digit)
+        at += np.uint64(1)
+    return mantissa, at
+
+
+@njit(inline="always")
+def _short_number(text: np.ndarray, begin: int, end: int) -> tuple[bool, float, int]:
+    """The same of the most frequent kind: up to 15 digits and no exponent. False: look closer."""
+    at = begin
+    negative = at < end and text[at] == _MINUS
+    if negative:
+        at += np.uint64(1)
+    first = at
+    mantissa, at = _digits(text, at, end, np.int64(0))
+    whole, behind = at - first, np.uint64(0)
+    if at < end and text[at] == _POINT:
+        point = at
+        mantissa, at = _digits(text, point + np.uint64(1), end, mantissa)
+        behind = at - point - np.uint64(1)
+        if behind == 0:
+            return False, 0.0, begin
+    if whole == 0 or whole + behind > _MOST_DIGITS or (whole > 1 and text[first] == _ZERO):
+        return False, 0.0, begin
+    if at < end and (text[at] == _E or text[at] == _SMALL_E):
+        return False, 0.0, begin
+    value = mantissa / _POWERS[behind]
+    return True, -value if negative else value, at
+
+
 @njit
 def read_rows(
     text: np.ndarray,
@@ -39,24 +81,30 @@ def read_rows(
     pieces of ``literal``, whose ends are ``literal_ends`` (numbers + 1,), with a JSON number
     between each two.
     """
-    at = 0
+    at = np.uint64(0)
     for row in range(len(ends)):
-        end = ends[row]
-        begin = 0
+        end = np.uint64(ends[row])
+        begin = np.uint64(0)
         for piece in range(len(literal_ends)):
-            stop = literal_ends[piece]
-            if at + stop - begin > end:
+            length = np.uint64(literal_ends[piece]) - begin
+            if at + length > end:
                 return row
-            for i in range(begin, stop):
-                if text[at] != literal[i]:
-                    return row
-                at += 1
-            begin = stop
+            same = True
+            for i in range(length):
+                same &= text[at + np.uint64(i)] == literal[begin + np.uint64(i)]
+            if not same:
+                return row
+            at += length
+            begin += length
             if piece < values.shape[1]:
-                fits, value, at = _json_number(text, at, end)
+                fits, value, stop = _short_number(text, at, end)
+                if not fits:
+                    fits, value, place = _json_number(text, np.int64(at), np.int64(end))
+                    stop = np.uint64(place)
                 if not fits:
                     return row
                 values[row, piece] = value
+                at = stop
         if at != end:
             return row
     return len(ends)
