@@ -38,7 +38,7 @@ def _digits(text: np.ndarray, at: int, end: int, mantissa: int) -> tuple[int, in
         digit = np.uint8(text[at] - np.uint8(_ZERO))
         if digit > 9:
             break
-        mantissa = mantissa * 10 + np.int64(digit)
+        mantissa = mantissa * 10 + np.int64(digit)  # type: ignore[assignment]
         at += np.uint64(1)
     return mantissa, at
 
