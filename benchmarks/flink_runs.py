@@ -27,6 +27,7 @@ from flink_ol.local.stack import Stack
 _WINDOW_MS, _WEIGHTS_MS = 200, 100
 _DONE = 0.97
 _SILENT_S = 45.0  # without a word a job has failed
+_COUNTED_S = 12.0  # the first question makes Flink gather its counters, and is answered with 0
 _TAIL_S = 3.0  # nothing new for so long: the rest lies between two lines of figures
 
 
@@ -132,10 +133,13 @@ def _over(marks: list[Mark], topic: Topic, limits: Limits, began: float) -> bool
 
 def _bytes_per_update(rest_url: str, job_id: str) -> int | None:
     """Mean size of what the trainers send, as Flink counts it (with what is around it)."""
-    with urllib.request.urlopen(f"{rest_url}/jobs/{job_id}", timeout=10) as answer:
-        vertices = json.load(answer)["vertices"]
-    for vertex in vertices:
-        counted = vertex["metrics"]
-        if "trainer" in vertex["name"] and counted["write-records"]:
-            return round(counted["write-bytes"] / counted["write-records"])
+    deadline = time.monotonic() + _COUNTED_S
+    while time.monotonic() < deadline:
+        with urllib.request.urlopen(f"{rest_url}/jobs/{job_id}", timeout=10) as answer:
+            vertices = json.load(answer)["vertices"]
+        for vertex in vertices:
+            counted = vertex["metrics"]
+            if "trainer" in vertex["name"] and counted["write-records"]:
+                return round(counted["write-bytes"] / counted["write-records"])
+        time.sleep(0.5)
     return None
