@@ -120,6 +120,8 @@ def configuration(spec: Spec) -> Configuration:
         "python.fn-execution.bundle.time": "10",
         # bounds how long a checkpoint waits for a bundle to end
         "python.fn-execution.bundle.size": "1000",
+        # of exchanges that the planner makes, behind sources of one subtask; its default is 100 ms
+        "execution.buffer-timeout.interval": "20 ms",
         "execution.checkpointing.interval": f"{spec.checkpoints.interval_ms} ms",
         "execution.checkpointing.min-pause": f"{spec.checkpoints.interval_ms // 2} ms",
         "execution.checkpointing.mode": "EXACTLY_ONCE",
