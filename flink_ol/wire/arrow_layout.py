@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import orjson
 import pyarrow as pa
 from pyarrow import types
 
 from flink_ol.core.wording import shown
+from flink_ol.wire.raw_arrays import RawArray, raw_array
 
 _MOST_COLUMNS = 20_000
-_GIVE = "give numbers, truth values, texts, dictionaries of texts or lists of numbers"
+_GIVE = "give numbers, truth values, texts, dictionaries of texts, lists of numbers or raw arrays"
+_DECLARE = 'give the column the metadata dtype and shape, as "uint8" and "[32, 32, 3]"'
 
 
 class Layout(NamedTuple):
@@ -22,6 +25,7 @@ class Layout(NamedTuple):
     id: int | None
     scalars: Sequence[tuple[int, str, bool]]  # place, name, whether categorical
     vectors: Sequence[tuple[int, str]]  # place, name: "" for the features themselves
+    arrays: Sequence[tuple[int, str, RawArray]]  # place, name as of vectors
     sparse: tuple[int, int] | None  # indices, values
 
 
@@ -62,12 +66,14 @@ def layout(schema: Any, fields: Any) -> Layout:
             raise ValueError(f"{fields.values!r} is {_shown(kinds[second])}; give lists of numbers")
         sparse = first, second
         parts |= {fields.indices, fields.values}
-    scalars, vectors = [], []
+    scalars, vectors, arrays = [], [], []
     for name, i in place.items():
         if name in parts or types.is_null(kinds[i]):
             continue
         if vector(kinds[i]):
             vectors.append((i, "" if name == fields.features else name))
+        elif binary(kinds[i]) or types.is_fixed_size_binary(kinds[i]):
+            arrays.append((i, "" if name == fields.features else name, _array(schema.field(i))))
         elif number(kinds[i]) or text(kinds[i]) or _truth(kinds[i]):
             scalars.append((i, name, not number(kinds[i])))
         else:
@@ -78,6 +84,7 @@ def layout(schema: Any, fields: Any) -> Layout:
         place.get(fields.id),
         scalars,
         vectors,
+        arrays,
         sparse,
     )
 
@@ -108,6 +115,30 @@ def vector(kind: Any) -> bool:
     return listed and number(kind.value_type)
 
 
+def binary(kind: Any) -> bool:
+    """Whether a column is of bytes, as many in each row as it likes."""
+    return types.is_binary(kind) or types.is_large_binary(kind)
+
+
+def _array(field: Any) -> RawArray:
+    """What the column's metadata say that its bytes are."""
+    place, said = f"column {shown(field.name)} is {_shown(field.type)}", field.metadata or {}
+    dtype, shape = said.get(b"dtype"), said.get(b"shape")
+    if dtype is None or shape is None:
+        raise ValueError(f"{place}; {_DECLARE}")
+    try:
+        found = raw_array(dtype.decode(errors="replace"), orjson.loads(shape))
+    except orjson.JSONDecodeError:
+        raise ValueError(
+            f"{place}, its shape {shown(shape.decode('latin1'))}; {_DECLARE}"
+        ) from None
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+    if not binary(field.type) and field.type.byte_width != found.size:
+        raise ValueError(f"{place}; {found}")
+    return found
+
+
 def count(batch: pa.RecordBatch, found: Layout) -> int:
     """How many features the batch can have at most: an upper bound, before memory is taken."""
     entries = batch.num_rows * len(found.scalars)
@@ -119,4 +150,8 @@ def count(batch: pa.RecordBatch, found: Layout) -> int:
             entries += batch.num_rows * column.type.list_size
         else:
             entries += len(column.values)
+    for place, _, said in found.arrays:
+        column = batch.column(place)
+        size = column.total_values_length if binary(column.type) else len(column) * said.size
+        entries += size // said.kind.itemsize
     return entries

@@ -1,8 +1,9 @@
 """Arrow messages of plain numbers, many at once: their buffers are read where they lie.
 
 For messages of one record batch, without nulls, dictionaries and compression, whose columns are
-numbers, lists of numbers of a fixed size, or the pair of indices and values. What their metadata
-say is remembered by the bytes, so that like messages cost little more than copying their columns.
+numbers, lists of numbers or raw arrays of a fixed size, or the pair of indices and values. What
+their metadata say is remembered by the bytes, so that like messages cost little more than copying
+their columns.
 All else, and whatever has something wrong in it, is left to arrow_rows.
 """
 

@@ -2,8 +2,9 @@
 
 Layout of a record batch (https://arrow.apache.org/docs/format/Columnar.html): the table has the
 number of rows, a vector of nodes (length, nulls), a vector of buffers (start, length), compression
-and variadic counts. Buffers of a column: numbers have validity and data; lists of a fixed size
-validity, and those of their items; other lists validity, bounds, and those of their items.
+and variadic counts. Buffers of a column: numbers and bytes of a fixed size have validity and data;
+lists of a fixed size validity, and those of their items; other lists validity, bounds, and those of
+their items.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pyarrow import types
 
 from flink_ol.wire import arrow_stream as stream
 from flink_ol.wire.arrow_layout import Layout, layout, number
+from flink_ol.wire.raw_arrays import RawArray
 
 _MOST_SCHEMAS, _MOST_BATCHES = 100, 1000  # remembered
 _PAIR = struct.Struct("<qq")
@@ -41,7 +43,7 @@ class Plan(NamedTuple):
     label: Numbers
     importance: Numbers | None
     names: tuple[str, ...]  # of the dense columns of numbers, which come first
-    lists: tuple[tuple[str, int], ...]  # names and sizes of the dense columns of lists
+    lists: tuple[tuple[str, int], ...]  # names and sizes of dense columns of lists and bytes
     dense: tuple[Numbers, ...]
     sparse: tuple[Numbers, ...] | None  # bounds and items of indices, then of values
 
@@ -93,16 +95,17 @@ class Plans:
         plain = all(
             number(kind)
             or (types.is_fixed_size_list(kind) and kind.list_size > 0 and number(kind.value_type))
+            or types.is_fixed_size_binary(kind)
             or (found.sparse and _varies(kind) and i in found.sparse and number(kind.value_type))
             for i, kind in enumerate(fields.types)
         )
         if not plain or found.label is None or stream.message(schema)[2]:
             return None
-        if found.sparse and (found.scalars or found.vectors):
+        if found.sparse and (found.scalars or found.vectors or found.arrays):
             return None
         if found.sparse and not all(_varies(fields.types[i]) for i in found.sparse):
             return None
-        if not (found.sparse or found.scalars or found.vectors):
+        if not (found.sparse or found.scalars or found.vectors or found.arrays):
             return None
         return _Schema(fields, found, {})
 
@@ -127,14 +130,20 @@ def _plan(schema: bytes, known: _Schema, metadata: bytes) -> Plan | None:
     rows = stream.row_count(metadata, batch)
     nodes = iter(_pairs(metadata, batch, 1))
     buffers = iter(_pairs(metadata, batch, 2))
+    found = known.layout
+    said = {place: array for place, _, array in found.arrays}
     try:
-        columns = [_column(of, rows, nodes, buffers) for of in known.fields.types]
+        columns = [
+            _column(of, said.get(i), rows, nodes, buffers)
+            for i, of in enumerate(known.fields.types)
+        ]
     except StopIteration:
         return None
     if rows <= 0 or any(column is None for column in columns):
         return None
-    found = known.layout
-    chosen = [*(place for place, _, _ in found.scalars), *(place for place, _ in found.vectors)]
+    lists = [(place, name, known.fields.types[place].list_size) for place, name in found.vectors]
+    lists += [(place, name, array.items) for place, name, array in found.arrays]
+    chosen = [place for place, _, _ in (*found.scalars, *lists)]
     parts: Sequence[Any] = columns
     dense = tuple(parts[place][-1] for place in chosen)
     sparse = tuple(part for place in found.sparse or () for part in parts[place])
@@ -146,38 +155,47 @@ def _plan(schema: bytes, known: _Schema, metadata: bytes) -> Plan | None:
         parts[found.label or 0][-1],
         None if found.importance is None else parts[found.importance][-1],
         tuple(name for _, name, _ in found.scalars),
-        tuple((name, known.fields.types[place].list_size) for place, name in found.vectors),
+        tuple((name, size) for _, name, size in lists),
         dense,
         sparse or None,
     )
 
 
 def _column(
-    of: Any, rows: int, nodes: Iterator[tuple[int, int]], buffers: Iterator[tuple[int, int]]
+    of: Any,
+    said: RawArray | None,
+    rows: int,
+    nodes: Iterator[tuple[int, int]],
+    buffers: Iterator[tuple[int, int]],
 ) -> tuple[Numbers, ...] | None:
     """The buffers of a column's numbers, for lists that vary their bounds first."""
     count, nulls = next(nodes)
     next(buffers)  # validity: nothing is null
     if nulls or count != rows:
         return None
+    if said is not None:
+        return _numbers(next(buffers), said.kind, rows * said.items)
     if number(of):
-        return _numbers(next(buffers), of, rows)
+        return _numbers(next(buffers), _kind(of), rows)
     bounds: tuple[Numbers, ...] | None = ()
     if _varies(of):
         wide = types.is_large_list(of)
-        bounds = _numbers(next(buffers), pa.int64() if wide else pa.int32(), rows + 1)
+        bounds = _numbers(next(buffers), np.dtype(np.int64 if wide else np.int32), rows + 1)
     count, nulls = next(nodes)
     next(buffers)
     size = rows * of.list_size if types.is_fixed_size_list(of) else count
     if nulls or count != size or count <= 0:
         return None
-    items = _numbers(next(buffers), of.value_type, count)
+    items = _numbers(next(buffers), _kind(of.value_type), count)
     return None if bounds is None or items is None else bounds + items
 
 
-def _numbers(buffer: tuple[int, int], of: Any, count: int) -> tuple[Numbers] | None:
+def _kind(of: Any) -> np.dtype[Any]:
+    return np.dtype(of.to_pandas_dtype())
+
+
+def _numbers(buffer: tuple[int, int], kind: np.dtype[Any], count: int) -> tuple[Numbers] | None:
     start, length = buffer
-    kind = np.dtype(of.to_pandas_dtype())
     return (Numbers(start, kind, count),) if length >= count * kind.itemsize else None
 
 

@@ -13,6 +13,7 @@ from flink_ol.core.labels import Labels
 from flink_ol.core.samples import Samples
 from flink_ol.core.wording import shown
 from flink_ol.wire import arrow_columns as columns
+from flink_ol.wire.arrow_arrays import array_entries
 from flink_ol.wire.arrow_layout import Layout, count, layout, number
 from flink_ol.wire.arrow_stream import MOST_BYTES, checked
 from flink_ol.wire.feature_rows import Entries, stacked
@@ -153,6 +154,11 @@ class ArrowRows:
             parts.append(columns.scalar_entries(chosen, names, texts, self._names))
         for place, name in found.vectors:
             parts.append(columns.vector_entries(batch.column(place), name, self._names))
+        for place, name, said in found.arrays:
+            read, wrong = array_entries(batch.column(place), name, said, self._names)
+            parts.append(read)
+            for row, why in wrong.items():
+                faults.setdefault(row, f"{batch.schema.names[place]!r} has {why}")
         if found.sparse is not None:
             parts.append(self._sparse(batch, found.sparse, faults))
         if not parts:

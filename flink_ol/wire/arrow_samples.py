@@ -4,8 +4,9 @@ Columns: the label, and optionally importance (null: 1), id and event time, by t
 every other column holds features. A number is one feature of the column's name; a text, a
 dictionary of texts or a truth value is a category (``f=v`` with value 1); a column of lists of
 numbers, fixed in size or not, gives ``f[0]``, ``f[1]``, ..., or "0", "1", ... where it has the
-name in ``features``. Two columns of lists, ``indices`` and ``values``, are features that are named
-by a number. Null is absent, everywhere.
+name in ``features``. So does a column of bytes, fixed in number or not, whose metadata say which
+``dtype`` and ``shape`` they have (raw_arrays). Two columns of lists, ``indices`` and ``values``,
+are features that are named by a number. Null is absent, everywhere.
 
 The samples of a message share its offset. A message that cannot be read is one rejection; of one
 that can, each row that cannot be used is one, with its number from 0.
@@ -42,7 +43,7 @@ class ArrowFields(Section):
     """The names of the columns that are not plain features."""
 
     features: str = "x"
-    """A column of lists whose items are the features "0", "1", ...."""
+    """A column of lists or raw arrays whose items are the features "0", "1", ...."""
     indices: str = "indices"
     """A column of lists of integers that name the features; goes with values."""
     values: str = "values"

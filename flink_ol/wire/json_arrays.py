@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,16 +17,9 @@ import numpy as np
 from flink_ol.core.wording import shown
 from flink_ol.wire.feature_rows import Entries
 from flink_ol.wire.names import FeatureNames
+from flink_ol.wire.raw_arrays import KINDS, raw_array
 
-_KINDS = {
-    name: np.dtype(name).newbyteorder("<")
-    for name in (
-        *("uint8", "int8", "uint16", "int16", "uint32", "int32", "uint64", "int64"),
-        *("float16", "float32", "float64"),
-    )
-}
 _PARTS = {"base64", "dtype", "shape"}
-_MOST_ITEMS = 1 << 20  # a record has at most as many bytes
 
 
 def is_array(row: Any) -> bool:
@@ -37,27 +29,20 @@ def is_array(row: Any) -> bool:
 
 def array_of(row: dict[str, Any]) -> np.ndarray:
     """The items, (items,) float64, finite; ValueError that says what is wrong."""
-    text, kind, shape = row["base64"], _KINDS.get(str(row["dtype"])), row["shape"]
-    if kind is None:
-        raise ValueError(f"dtype is {shown(row['dtype'])}; give one of {', '.join(_KINDS)}")
-    if not isinstance(shape, list) or not all(type(n) is int and n > 0 for n in shape):
-        raise ValueError(f"shape is {shown(shape)}; give a list of whole numbers above 0")
+    text, said = row["base64"], raw_array(row["dtype"], row["shape"])
     if not isinstance(text, str):
         raise ValueError(f"base64 is {shown(text)}; give a text")
-    count = math.prod(shape)
-    size = count * kind.itemsize
-    if count > _MOST_ITEMS or len(text) != (size + 2) // 3 * 4:
+    if len(text) != (said.size + 2) // 3 * 4:
         raise ValueError(
-            f"base64 has {len(text)} characters; shape {shown(shape)} of {kind.name} has {size} "
-            f"bytes, which are {(size + 2) // 3 * 4}"
+            f"base64 has {len(text)} characters; {said}, which are {(said.size + 2) // 3 * 4}"
         )
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ValueError(f"base64 is damaged: {str(error)[:100]}") from None
-    if len(data) != size:
-        raise ValueError(f"base64 has {len(data)} bytes, shape and dtype say {size}")
-    values = np.frombuffer(data, kind).astype(np.float64)
+    if len(data) != said.size:
+        raise ValueError(f"base64 has {len(data)} bytes, shape and dtype say {said.size}")
+    values = np.frombuffer(data, said.kind).astype(np.float64)
     if not np.isfinite(values).all():
         place = int(np.flatnonzero(~np.isfinite(values))[0])
         raise ValueError(f"item {place} is {float(values[place])!r}; give finite numbers")
@@ -75,7 +60,7 @@ def array_entries(rows: Sequence[dict[str, Any]], names: FeatureNames) -> Entrie
 
 def encoded_array(values: np.ndarray) -> dict[str, Any]:
     """``values`` of any shape as array_of reads it."""
-    if values.dtype.name not in _KINDS:
+    if values.dtype.name not in KINDS:
         values = values.astype(np.float64)
     plain = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
     text = base64.b64encode(plain.tobytes()).decode()

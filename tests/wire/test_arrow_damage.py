@@ -27,17 +27,21 @@ columns = {
     "d": pa.array(["u", "v", "u"]).dictionary_encode(), "x": pa.array(DENSE),
     "f": pa.array([[1, 2]] * 3, pa.list_(pa.int16(), 2)), "indices": [[1, 2], [3], []],
     "values": [[1.0, 2.0], [3.0], []], "y": [0, 1, 1], "w": [1.0, 2.0, None],
+    "image": pa.array([b"abcd", None, b"efgh"], pa.binary(4)), "raw": [b"abcd", b"ef", None],
 }
+said = {"image": {"dtype": "int16", "shape": "[2]"}, "raw": {"dtype": "uint8", "shape": "[2, 2]"}}
+fixed = {"image": pa.array([b"abcd", b"abcd", b"efgh"], pa.binary(4)), "y": [0, 1, 1]}
 plain = {"a": [1.5, 2.0, 3.0], "f": columns["f"], "y": [0, 1, 1], "w": [1.0, 2.0, 1.0]}
 sparse = {name: columns[name] for name in ("indices", "values", "y")}
-whole = [stream(columns), stream(columns, compression="zstd"), stream(columns, compression="lz4")]
-whole += [stream(plain), stream(sparse)]
-made.decode(whole, np.arange(5))
+whole = [stream(columns, said), stream(columns, said, compression="zstd")]
+whole += [stream(columns, said, compression="lz4"), stream(plain), stream(sparse)]
+whole += [stream(fixed, said)]
+made.decode(whole, np.arange(6))
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 rng = np.random.default_rng(int(sys.argv[1]))
 refused = 0
 for trial in range(4000):
-    data = bytearray(whole[trial % 5])
+    data = bytearray(whole[trial % 6])
     for _ in range(int(rng.integers(1, 4))):
         at, kind = int(rng.integers(len(data))), int(rng.integers(4))
         if kind == 0:

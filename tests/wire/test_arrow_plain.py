@@ -56,7 +56,8 @@ def messages(draw: st.DrawFn) -> bytes:
         return pa.array(values)
 
     columns: dict[str, Any] = {}
-    shape = draw(st.sampled_from(["columns", "list", "lists", "sparse", "mixed"]))
+    declared: dict[str, dict[str, str]] = {}
+    shape = draw(st.sampled_from(["columns", "list", "lists", "sparse", "mixed", "bytes"]))
     if shape in ("columns", "mixed"):
         for name in ("a", "b")[: draw(st.integers(1, 2))]:
             columns[name] = numbers(rows, draw(st.sampled_from(KINDS)))
@@ -64,6 +65,15 @@ def messages(draw: st.DrawFn) -> bytes:
         width = draw(st.integers(1, 3))
         items = numbers(rows * width, draw(st.sampled_from(KINDS)))
         columns[name] = pa.FixedSizeListArray.from_arrays(items, width)
+    if shape == "bytes":
+        kind = draw(st.sampled_from(KINDS))
+        values = numbers(rows * 2, kind).to_numpy()
+        size = 2 * values.itemsize
+        column = pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(size), rows, [None, pa.py_buffer(values.tobytes())]
+        )
+        columns["image"] = column.cast(pa.binary()) if draw(st.booleans()) else column
+        declared = {"image": {"dtype": kind, "shape": "[2, 1]"}}
     if shape == "sparse":
         bounds = np.concatenate(([0], np.cumsum(rng.integers(0, 4, rows)))).astype(np.int32)
         largest = draw(st.sampled_from([10, 1 << 40]))
@@ -79,8 +89,8 @@ def messages(draw: st.DrawFn) -> bytes:
         columns["w"] = pa.array(rng.choice([0.5, 2.0, *([0.0, np.nan] if odd else [])], rows))
     if draw(st.booleans()):
         columns["id"] = pa.array(np.arange(rows))
-    options = {"compression": "lz4"} if draw(st.integers(0, 9)) == 0 else {}
-    return stream(columns, **options)
+    options: dict[str, Any] = {"compression": "lz4"} if draw(st.integers(0, 9)) == 0 else {}
+    return stream(columns, declared, **options)
 
 
 @pytest.mark.parametrize("task", ["binary", "regression"])

@@ -33,10 +33,17 @@ def plain(learning: Learning = BINARY) -> SampleFormat:
     return sample_format("json", JsonFields(), learning)
 
 
-def stream(columns: Mapping[str, Any], **options: Any) -> bytes:
-    """One message; a column is an Arrow array or a list."""
-    batch = pa.RecordBatch.from_arrays([pa.array(c) for c in columns.values()], list(columns))
-    return streamed([batch], **options)
+Declared = Mapping[str, Mapping[str, str]]
+
+
+def stream(columns: Mapping[str, Any], declared: Declared | None = None, **options: Any) -> bytes:
+    """One message; a column is an Arrow array or a list, and has the metadata ``declared``."""
+    arrays, said = [pa.array(c) for c in columns.values()], declared or {}
+    fields = [
+        pa.field(name, array.type, metadata=said.get(name))
+        for name, array in zip(columns, arrays, strict=True)
+    ]
+    return streamed([pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))], **options)
 
 
 def streamed(batches: Sequence[pa.RecordBatch], **options: Any) -> bytes:
