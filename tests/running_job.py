@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ from flink_ol.wire.parts import Assembler
 
 PATIENCE_MS = 30_000  # a broker answers late while a job starts beside it
 ENTRY = Path(__file__).parent.parent / "jobs" / "train.py"
+ENTRY_OF_SEVERAL = Path(__file__).parent / "train_several.py"
 
 
 class RunningJob:
@@ -174,6 +176,16 @@ class RunningJob:
             letter = decode_dead_letter(record.value)
             found[letter.partition, letter.offset] = letter
         return [found[key] for key in sorted(found)]
+
+
+def submit_together(jobs: Sequence[RunningJob]) -> None:
+    """One client for all of them: its start takes longer than a job's submission."""
+    paths = [job.path for job in jobs]
+    printed = jobs[0].stack.flink(["run", "--detached", "-py", ENTRY_OF_SEVERAL, *paths])
+    ids = re.findall(r"JobID ([0-9a-f]{32})", printed)
+    assert len(ids) == len(jobs), printed
+    for job, job_id in zip(jobs, ids, strict=True):
+        job.id = job_id
 
 
 def _partitions(consumer: KafkaConsumer, topic: str) -> set[int]:

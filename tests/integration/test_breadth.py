@@ -16,11 +16,12 @@ from flink_ol.local.stack import Stack
 from flink_ol.wire.arrow_writing import encode_rows
 from flink_ol.wire.formats import FORMATS, sample_format
 from tests.plain_loop import assert_same_model, plain_loop
-from tests.running_job import RunningJob, ledger_of
+from tests.running_job import RunningJob, ledger_of, submit_together
 
 NAMES = tuple(str(i) for i in range(1, 7))
 AT_ONCE = 4  # jobs that run side by side: the slots of the test stack
 SAMPLES = 800
+EARLY = 60  # records that are there before the job: those after them come in later windows
 
 
 class Case(NamedTuple):
@@ -138,10 +139,12 @@ def check(stack: Stack, tmp_path: Path, job_name: str, cases: list[Case]) -> Non
     jobs = []
     for number, case in enumerate(cases):
         job = RunningJob(stack, tmp_path, f"{job_name}-{number}", **sections(case))
-        job.submit()
         jobs.append((job, records(job.spec, number)))
+        job.feed(jobs[-1][1][:EARLY])
+    submit_together([job for job, _ in jobs])
     for job, sent in jobs:
-        job.feed(sent)
+        job.await_samples(EARLY)
+        job.feed(sent[EARLY:])
     for (job, sent), case in zip(jobs, cases, strict=True):
         snapshot = job.await_samples(len(sent))
         assert ledger_of(snapshot) == job.expected_ledger(), case
