@@ -18,7 +18,6 @@ from flink_ol.client import Model, SampleWriter, SnapshotReader
 
 _HELD_OUT = 2_000  # images that nobody learns
 _SLOTS, _HEAP_MIB = 2, 1536  # of a TaskManager; models and updates on their way are in its heap
-_WEIGHTS_MS = 500  # between two frames, for each worker
 _SILENT_S = 240.0  # without a metrics message
 
 
@@ -62,8 +61,6 @@ def measure(plan: Plan, tell: Callable[[str], None]) -> dict[str, Any]:
             "workers": plan.workers,
             "batch_window_ms": plan.window_ms,
         },
-        # every trainer takes every frame: no more of them than they have time for
-        weights={"interval_ms": plan.workers * _WEIGHTS_MS},
         snapshots={"interval_ms": 10_000},
         checkpoints={"interval_ms": 20_000},
         metrics={"interval_ms": 1_000},

@@ -9,6 +9,7 @@ mended by the next whole one. All of this follows from the log: every replica de
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -72,7 +73,7 @@ class Frames:
     def _changes(self, arrays: State) -> Content:
         """Of what was touched, or the whole where that is worth no more."""
         rows = sum(map(len, self.touched))
-        fixed, row = _sizes(arrays.specs)
+        fixed, row = sizes(arrays.specs)
         size = fixed + row * arrays.vocabulary.size
         if size <= self.small_bytes or self.bytes_since_whole + fixed + row * rows > size:
             return Content(None, whole(arrays))
@@ -96,7 +97,7 @@ def whole(arrays: State) -> Delta:
     return Delta(arrays.vocabulary.keys.copy(), rows)
 
 
-def _sizes(specs: tuple[ArraySpec, ...]) -> tuple[int, int]:
+def sizes(specs: Sequence[ArraySpec]) -> tuple[int, int]:
     """Bytes of the fixed arrays, and of one feature with its key."""
     fixed, row = 0, _KEY_BYTES
     for spec in specs:

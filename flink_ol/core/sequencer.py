@@ -7,7 +7,7 @@ parameters of the model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from flink_ol.core.config import ConfigError, Learning
 from flink_ol.core.expiry import Activity, cut_off
+from flink_ol.core.frame_rate import FrameRate, Outgoing
 from flink_ol.core.ledger import Account, Tally
 from flink_ol.core.messages import (
     INITIAL,
@@ -133,6 +134,7 @@ class SequencerState:
     overrides: dict[str, Any] = field(default_factory=dict)  # of settings, see core.tuning
     activity: Activity = field(default_factory=Activity)  # where features expire
     pace: Pace = PACE_AT_FIRST
+    outgoing: Outgoing = field(default_factory=Outgoing)  # not stored
     # rounds
     contributions: dict[int, Update] = field(default_factory=dict)  # of the open one; by partition
     deadline_ms: int = 0  # when it closes without the others; 0: never; not stored
@@ -154,6 +156,7 @@ class Sequencer:
         intervals_ms: Mapping[str, int],
         scale_rate: bool = True,
         workers: int = 1,
+        frame_rate: FrameRate | None = None,
     ) -> None:
         """``learning``: as specified, which commands may change in part.
 
@@ -163,10 +166,13 @@ class Sequencer:
 
         ``scale_rate``: whether steps grow with the number of workers at work, as averaging their
         differences divides them.
+
+        ``frame_rate``: bounds what weights frames take; None: the interval alone does.
         """
         self.learning = learning
         self.intervals_ms = intervals_ms
         self.scale_rate, self.workers = scale_rate, workers
+        self._frame_rate = frame_rate
 
     def initial(self) -> SequencerState:
         """Before the first event of the first life."""
@@ -271,15 +277,16 @@ class Sequencer:
         return [self._append(state, now_ms, {WEIGHTS, METRICS}, command=command)]
 
     def _due(self, state: SequencerState, now_ms: int) -> set[str]:
-        return {
-            kind
-            for kind in state.owed
-            if now_ms >= state.published_ms.get(kind, 0) + self.intervals_ms[kind]
-        }
+        return {kind for kind in state.owed if now_ms >= self._next_ms(state, kind)}
+
+    def _next_ms(self, state: SequencerState, kind: str) -> int:
+        """When the publication may come again."""
+        rest_ms = state.outgoing.rest_ms if kind == WEIGHTS else 0
+        return state.published_ms.get(kind, 0) + max(self.intervals_ms[kind], rest_ms)
 
     def _wake(self, state: SequencerState) -> list[Effect]:
         """Ask to be woken when something is due next, unless that is already asked."""
-        times = [state.published_ms.get(k, 0) + self.intervals_ms[k] for k in state.owed]
+        times = [self._next_ms(state, kind) for kind in state.owed]
         times += self._deadlines(state)
         if not times:
             return []
@@ -300,6 +307,7 @@ class Sequencer:
         for kind in publish - {WHOLE}:
             state.published_ms[kind] = now_ms
         state.owed -= publish
+        self._count(state, fields.get("updates", ()), WEIGHTS in publish)
         state.version = Version(state.version.epoch, state.version.number + 1)
         return Append(
             Entry(
@@ -314,6 +322,16 @@ class Sequencer:
                 **fields,
             )
         )
+
+    def _count(self, state: SequencerState, updates: Sequence[Update], publishes: bool) -> None:
+        """Count what the next frame will hold; ``publishes``: it goes out with these updates."""
+        if self._frame_rate is None:
+            return
+        for update in updates:
+            self._frame_rate.touch(state.outgoing, update.delta)
+        if publishes:
+            least_ms = self.intervals_ms.get(WEIGHTS, 0)
+            self._frame_rate.sent(state.outgoing, len(state.workers), least_ms)
 
 
 def without_delta(update: Update) -> Update:

@@ -146,6 +146,9 @@ class Weights(Checked):
 
     interval_ms: Milliseconds = 20
     """Least time between two weights frames."""
+    bytes_per_s: Annotated[int, Field(ge=1_000)] = 10 << 20
+    """The most that frames take, all trainers' together, as every trainer takes each: the next one
+    waits until it is its turn. Not for the rounds of mode sync, whose frames end them."""
 
 
 class Snapshots(Checked):

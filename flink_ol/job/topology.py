@@ -76,6 +76,7 @@ def build(
                 frozenset(ends or range(spec.samples.partitions)),
                 spec.topics.samples,
                 start,
+                spec.weights.bytes_per_s,
             ),
             states.bytes_type(),
         )

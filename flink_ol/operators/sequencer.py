@@ -61,12 +61,14 @@ class SequencerFunction(KeyedProcessFunction):
         shards: frozenset[int],
         topic: str,
         start: bytes | None = None,
+        frame_bytes_per_s: int | None = None,
     ) -> None:
         """``shards``: partitions that have samples; ``topic``: theirs, for dead letters.
 
         ``start``: the model file that a new job begins with, already checked.
+        ``frame_bytes_per_s``: the most of weights frames to all trainers together; None: any.
         """
-        self._start = start
+        self._start, self._frame_bytes_per_s = start, frame_bytes_per_s
         self._learning, self._evaluation = learning, evaluation
         self._intervals_ms, self._training = dict(intervals_ms), training
         self._shards, self._topic = shards, topic
@@ -76,7 +78,9 @@ class SequencerFunction(KeyedProcessFunction):
         multiply_in_one_thread()
         start = None if self._start is None else start_of(decode_snapshot(self._start))
         learner = self._learner = Learner(self._learning, self._evaluation, start)
-        self._sequencer = sequencer_of(self._training, learner, self._intervals_ms, self._shards)
+        self._sequencer = sequencer_of(
+            self._training, learner, self._intervals_ms, self._shards, self._frame_bytes_per_s
+        )
         self._state: SequencerState | None = None
         self._stored = runtime_context.get_state(states.sequencer_state())
         self._contributions = runtime_context.get_map_state(states.round_contributions())

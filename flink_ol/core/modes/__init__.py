@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from flink_ol.core.frame_rate import FrameRate
 from flink_ol.core.learner import Learner
 from flink_ol.core.modes.bounded import (
     AsyncTrainer,
@@ -36,23 +37,31 @@ def trainer_of(training: Training, learner: Learner, ends: Ends) -> Trainer:
 
 
 def sequencer_of(
-    training: Training, learner: Learner, intervals_ms: Mapping[str, int], shards: frozenset[int]
+    training: Training,
+    learner: Learner,
+    intervals_ms: Mapping[str, int],
+    shards: frozenset[int],
+    bytes_per_s: int | None = None,
 ) -> Sequencer:
     """The sequencer of the mode; ``shards`` are the partitions that have samples or may get some.
 
     ``intervals_ms``: least time between publications of weights, snapshot, metrics.
+    ``bytes_per_s``: the most of frames to all trainers together, where nothing else sets their
+    pace; None: no matter how many.
     """
+    rate = None if bytes_per_s is None else FrameRate(learner.specs, bytes_per_s)
     match training:
         case Local():
             # with fewer shards than workers nobody knows which ones will be idle
             workers = training.workers if training.workers <= len(shards) else 1
-            return Sequencer(learner.learning, intervals_ms, training.scale_rate, workers)
+            return Sequencer(learner.learning, intervals_ms, training.scale_rate, workers, rate)
         case Sync():
+            # a round ends with a frame, and nobody goes on without it
             return SyncSequencer(learner.learning, intervals_ms, training, shards)
         case Bounded():
-            return BoundedSequencer(learner.learning, intervals_ms, training)
+            return BoundedSequencer(learner.learning, intervals_ms, training, rate)
         case Async():
-            return StepSequencer(learner.learning, intervals_ms, training.gradient)
+            return StepSequencer(learner.learning, intervals_ms, training.gradient, rate)
         case Exact():
             # nobody waits for weights but at a hello, which is answered whatever the intervals
             rare = {kind: ms for kind, ms in intervals_ms.items() if kind != WEIGHTS}

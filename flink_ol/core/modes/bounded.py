@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from flink_ol.core.config import Learning
+from flink_ol.core.frame_rate import FrameRate
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Update
 from flink_ol.core.modes.gradients import Contribution, GradientSequencer, GradientTrainer
@@ -77,9 +78,13 @@ class BoundedSequencer(StepSequencer):
     """Keeps the clocks of the shards at work."""
 
     def __init__(
-        self, learning: Learning, intervals_ms: Mapping[str, int], training: Bounded
+        self,
+        learning: Learning,
+        intervals_ms: Mapping[str, int],
+        training: Bounded,
+        frame_rate: FrameRate | None = None,
     ) -> None:
-        super().__init__(learning, intervals_ms, training.gradient)
+        super().__init__(learning, intervals_ms, training.gradient, frame_rate)
         self._idle_ms = training.idle_ms
 
     def _move_clock(self, state: SequencerState, partition: int, now_ms: int) -> None:

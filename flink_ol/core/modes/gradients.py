@@ -14,6 +14,7 @@ import numpy as np
 from flink_ol.core.config import Learning
 from flink_ol.core.evaluation import Sums
 from flink_ol.core.features.appending import without_rows
+from flink_ol.core.frame_rate import FrameRate
 from flink_ol.core.learner import Learner, finite
 from flink_ol.core.ledger import Account
 from flink_ol.core.lossy import Compression
@@ -187,9 +188,15 @@ class GradientTrainer(Trainer):
 class GradientSequencer(Sequencer):
     """Each entry is one step of the model."""
 
-    def __init__(self, learning: Learning, intervals_ms: Mapping[str, int], gradient: str) -> None:
+    def __init__(
+        self,
+        learning: Learning,
+        intervals_ms: Mapping[str, int],
+        gradient: str,
+        frame_rate: FrameRate | None = None,
+    ) -> None:
         """``gradient``: the step goes along the ``mean`` of the samples' gradients, or ``sum``."""
-        super().__init__(learning, intervals_ms, scale_rate=False)
+        super().__init__(learning, intervals_ms, scale_rate=False, frame_rate=frame_rate)
         self._mean = gradient == "mean"
 
     def _step(
