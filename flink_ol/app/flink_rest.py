@@ -54,6 +54,15 @@ class FlinkRest:
         """Task managers, slots and job counts."""
         return self._get("/overview")
 
+    def task_heaps(self) -> list[int]:
+        """Bytes of heap for tasks of each TaskManager; of those that do not tell, their JVM's."""
+        found = []
+        for one in self._get("/taskmanagers")["taskmanagers"]:
+            size = (one.get("memoryConfiguration") or {}).get("taskHeap")
+            size = size or (one.get("hardware") or {}).get("freeMemory")  # the most it can be
+            found += [int(size)] if size else []
+        return found
+
     def checkpoints(self, job_id: str) -> dict[str, Any]:
         """Counts and the latest checkpoints."""
         return self._get(f"/jobs/{job_id}/checkpoints")

@@ -16,6 +16,7 @@ from flink_ol.app.flink_rest import FlinkRest, Job
 from flink_ol.app.options import FOLDER, AsJson, Folder, RestUrl, SpecPath
 from flink_ol.app.progress import messages, working
 from flink_ol.job.spec import Spec
+from flink_ol.local.stack_record import StackRecord
 
 _MOST_WORKERS = 128
 
@@ -48,6 +49,7 @@ def run(
             f"stop it with `flink-ol stop {spec_path}`, or give this one another name"
         )
     _check_slots(cluster, spec.training.workers, 0)
+    _check_heap(spec, cluster, folder)
     restore = None
     if start_from:
         restore = recovery_points.resolve(start_from, spec, folder, cluster)
@@ -119,6 +121,7 @@ def rescale(
     cluster = flink(folder, rest_url)
     job = _running(cluster, spec)
     _check_slots(cluster, workers, cluster.slots_of(job.id))
+    _check_heap(spec, cluster, folder)
     _tell_changes(recovery_points.check_running(job.id, spec, folder))
     savepoint = _stopped(cluster, job, spec, folder, timeout)
     try:
@@ -154,6 +157,15 @@ def _check_slots(cluster: FlinkRest, wanted: int, own: int) -> None:
         )
 
 
+def _check_heap(spec: Spec, cluster: FlinkRest, folder: Path) -> None:
+    from flink_ol.app.job_memory import check_heap  # with numpy
+
+    record = StackRecord.read(folder)
+    local = record is not None and not record.external_cluster and record.rest_url == cluster.url
+    if warning := check_heap(spec, cluster, local):
+        _tell_warning(warning)
+
+
 def _stopped(cluster: FlinkRest, job: Job, spec: Spec, folder: Path, timeout: float) -> str:
     with working(f"taking a savepoint of {spec.name}"):
         place = recovery_points.savepoints(spec, folder)
@@ -177,7 +189,11 @@ def _started(
 
 def _warn(spec: Spec) -> None:
     for warning in spec.warnings:
-        messages.print(f"warning: {warning}", style="yellow")
+        _tell_warning(warning)
+
+
+def _tell_warning(warning: str) -> None:
+    messages.print(f"warning: {warning}", style="yellow", markup=False)
 
 
 def _tell_changes(changes: list[str]) -> None:

@@ -70,6 +70,11 @@ def status(folder: Folder = FOLDER, as_json: AsJson = False) -> None:
             state = "runs" if member.alive else "[red]ended[/red]"
             table.add_row(member.name, str(member.pid), state, str(member.memory_mib))
         messages_of(found, table)
+        for member in found.members:
+            if member.reason:
+                remedy = "large models need `flink-ol down; flink-ol up --heap MIB`"
+                alert = f"alert  {member.name}: {member.reason}; {remedy}"
+                messages.print(alert, style="red", markup=False)
         for one in jobs:
             typer.echo(f"job    {one.job.name} is {one.job.state}, {one.restarts} restarts")
             for alert in one.alerts:
@@ -122,7 +127,13 @@ def _print_json(status: StackStatus, **more: Any) -> None:
         "slots": status.slots,
         "memory_mib": status.memory_mib,
         "members": [
-            {"name": m.name, "pid": m.pid, "alive": m.alive, "memory_mib": m.memory_mib}
+            {
+                "name": m.name,
+                "pid": m.pid,
+                "alive": m.alive,
+                "memory_mib": m.memory_mib,
+                **({"reason": m.reason} if m.reason else {}),
+            }
             for m in status.members
         ],
         **more,

@@ -141,6 +141,12 @@ def wait_for_task_managers(
     )
 
 
+def end_of(logs: Path, name: str) -> str | None:
+    """What Java said when it ended a process for want of memory; None for any other end."""
+    last = processes.tail(logs / f"{name}.out").splitlines()
+    return next((line for line in reversed(last) if "OutOfMemoryError" in line), None)
+
+
 def _ends_of_logs(logs: Path, name: str) -> str:
     ends = [
         f"the end of {logs / name}{suffix}:\n{processes.tail(logs / f'{name}{suffix}')}"

@@ -31,6 +31,7 @@ class Member:
     pid: int
     alive: bool
     memory_mib: int  # with its Python workers
+    reason: str | None = None  # what Java said where it ended for want of memory
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,10 @@ class Stack:
             found = processes.find(process)
             marked = processes.marked_processes(record.id, process.name)
             memory = processes.memory_bytes(marked) >> 20
-            members.append(Member(process.name, process.pid, found is not None, memory))
+            reason = None
+            if found is None and process.name.startswith("tm-"):
+                reason = cluster.end_of(self.flink_folder.logs, process.name)
+            members.append(Member(process.name, process.pid, found is not None, memory, reason))
         view = cluster.overview(record.rest_url)
         answering = view is not None and broker.answers(record.bootstrap_servers)
         return StackStatus(

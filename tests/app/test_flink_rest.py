@@ -131,6 +131,15 @@ def test_what_jobs_of_a_name_last_completed_is_found_and_jobs_without_any_passed
     assert rest.recovery_points("a") == [(7, "s3://b/chk-1")]
 
 
+def test_heaps_are_those_for_tasks_where_they_are_told(server: Any) -> None:
+    told = [
+        {"id": "tm-1", "memoryConfiguration": {"taskHeap": 448 << 20}, "hardware": {}},
+        {"id": "tm-2", "memoryConfiguration": {"taskHeap": None}, "hardware": {"freeMemory": 7}},
+        {"id": "tm-3"},
+    ]
+    assert _rest(server, {"/taskmanagers": [{"taskmanagers": told}]}).task_heaps() == [448 << 20, 7]
+
+
 def test_root_cause_is_one_line_even_of_nothing() -> None:
     assert root_cause("") == ""
     assert (
