@@ -11,12 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
 from flink_ol.core.distinct import distinct
 from flink_ol.core.frames import sizes
+from flink_ol.core.rounded_frames import Codes
 from flink_ol.core.state import ArraySpec, Delta
+
+_EXACT: Codes = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -29,10 +33,10 @@ class Outgoing:
 
 
 class FrameRate:
-    """``bytes_per_s``: of frames to all trainers together."""
+    """``bytes_per_s``: of frames to all trainers together; ``codes``: see core.rounded_frames."""
 
-    def __init__(self, specs: Sequence[ArraySpec], bytes_per_s: int) -> None:
-        self._fixed, self._row = sizes(specs)
+    def __init__(self, specs: Sequence[ArraySpec], bytes_per_s: int, codes: Codes = _EXACT) -> None:
+        self._fixed, self._row = sizes(specs, codes)
         self._bytes_per_s = bytes_per_s
 
     def touch(self, outgoing: Outgoing, delta: Delta) -> None:

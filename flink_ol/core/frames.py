@@ -9,12 +9,14 @@ mended by the next whole one. All of this follows from the log: every replica de
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
+from flink_ol.core import rounded_frames
 from flink_ol.core.messages import Version, Worker
 from flink_ol.core.slot_set import SlotSet
 from flink_ol.core.state import ArraySpec, Delta, State
@@ -22,6 +24,7 @@ from flink_ol.core.unadmitted import Counts
 
 _SMALL_BYTES = 1 << 16  # a model of so many is not worth the trouble
 _KEY_BYTES, _COUNT_BYTES = 8, 16
+_CODE_BYTES = {"float16": 2, "int8": 1}
 
 
 class Content(NamedTuple):
@@ -41,6 +44,9 @@ class Frames:
     touched: list[np.ndarray] = field(default_factory=list)  # slots, each once
     waiting: list[np.ndarray] = field(default_factory=list)  # keys of features without weights
     small_bytes: int = field(default_factory=lambda: _SMALL_BYTES)
+    codes: Mapping[str, str] = field(default_factory=dict)  # see core.rounded_frames
+    publishes: bool = True  # whether somebody sees the frames
+    view: State | None = None  # what the trainers hold, where codes are lossy
     _held: SlotSet = field(default_factory=SlotSet)  # the slots in touched
 
     def touch(self, arrays: State, delta: Delta) -> None:
@@ -66,8 +72,13 @@ class Frames:
         self._forget(version)
         if content.parent is None:
             self.bytes_since_whole = 0
+            if self.codes and self.publishes:
+                values = content.values
+                self.view = rounded_frames.view_of(
+                    arrays.specs, self.codes, values.keys, values.arrays
+                )
         else:
-            self.bytes_since_whole += _bytes(content.values)
+            self.bytes_since_whole += self._bytes(arrays.specs, content.values)
         return content
 
     def _changes(self, arrays: State) -> Content:
@@ -75,6 +86,7 @@ class Frames:
         rows = sum(map(len, self.touched))
         fixed, row = sizes(arrays.specs)
         size = fixed + row * arrays.vocabulary.size
+        fixed, row = sizes(arrays.specs, self.codes)
         if size <= self.small_bytes or self.bytes_since_whole + fixed + row * rows > size:
             return Content(None, whole(arrays))
         values = arrays.values(np.concatenate([np.empty(0, np.int64), *self.touched]))
@@ -83,7 +95,17 @@ class Frames:
             counts = arrays.waiting.of(keys)
             waits = counts > 0  # those that wait no longer are among the rows
             values = values._replace(waiting=Counts(keys[waits], counts[waits]))
+        if self.view is not None:
+            changes = rounded_frames.told(self.view, values, self.codes)
+            return (
+                Content(None, whole(arrays)) if changes is None else Content(self.parent, changes)
+            )
         return Content(self.parent, values)
+
+    def _bytes(self, specs: Sequence[ArraySpec], values: Delta) -> int:
+        fixed, row = sizes(specs, self.codes)
+        waiting = 0 if values.waiting is None else len(values.waiting.keys) * _COUNT_BYTES
+        return fixed + row * len(values.keys) + waiting
 
     def _forget(self, parent: Version | None) -> None:
         for slots in self.touched:
@@ -97,19 +119,17 @@ def whole(arrays: State) -> Delta:
     return Delta(arrays.vocabulary.keys.copy(), rows)
 
 
-def sizes(specs: Sequence[ArraySpec]) -> tuple[int, int]:
-    """Bytes of the fixed arrays, and of one feature with its key."""
+def sizes(
+    specs: Sequence[ArraySpec], codes: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int, int]:
+    """Bytes of the fixed arrays, and of one feature with its key; of changes with ``codes``."""
     fixed, row = 0, _KEY_BYTES
     for spec in specs:
-        size = int(np.prod(spec.shape, dtype=np.int64)) * np.dtype(spec.dtype).itemsize
+        each = np.dtype(spec.dtype).itemsize
+        each = _CODE_BYTES[codes[spec.name]] if spec.name in codes else each
+        size = int(np.prod(spec.shape, dtype=np.int64)) * each
         if spec.per_feature:
             row += size
         else:
             fixed += size
     return fixed, row
-
-
-def _bytes(values: Delta) -> int:
-    waiting = 0 if values.waiting is None else len(values.waiting.keys) * _COUNT_BYTES
-    arrays = sum(array.nbytes for array in values.arrays.values())
-    return len(values.keys) * _KEY_BYTES + arrays + waiting

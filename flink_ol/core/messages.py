@@ -110,6 +110,9 @@ class Frame(NamedTuple):
     overrides: Mapping[str, Any] = {}  # of settings, see core.tuning
     waiting: Counts | None = None  # features that have no weights yet
     parent: Version | None = None  # not None: keys and waiting hold what changed since this frame
+    # array -> numbers that hold it: of a change, of the arrays that are differences, see
+    # core.rounded_frames; of a whole frame, what the changes to it may have
+    codes: Mapping[str, str] = {}
 
     @property
     def heading(self) -> Heading:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,10 +33,13 @@ from flink_ol.core.messages import (
     Worker,
 )
 from flink_ol.core.names import KeptNames
+from flink_ol.core.quantisation import Numbers
+from flink_ol.core.rounded_frames import Codes, codes_of
 from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS, WHOLE, without_delta
 from flink_ol.core.state import State
 
 LAG_BINS = 16
+_NO_CODES: Codes = MappingProxyType({})
 _NO_LAGS = np.zeros(LAG_BINS, np.int64)
 
 
@@ -123,11 +127,18 @@ class Model:
     """``handle(state, event) -> effects`` for one learner.
 
     ``publishes``: whether this replica is the one that emits weights, snapshots and metrics.
-    ``keep``: how many snapshots stay on the topic.
+    ``keep``: how many snapshots stay on the topic. ``numbers``: in which weights frames tell
+    changes of parameters, see core.rounded_frames; None: exactly.
     """
 
     def __init__(
-        self, learner: Learner, job: str, spec_hash: str, publishes: bool = True, keep: int = 10
+        self,
+        learner: Learner,
+        job: str,
+        spec_hash: str,
+        publishes: bool = True,
+        keep: int = 10,
+        numbers: Numbers | None = None,
     ) -> None:
         self.learner = learner
         self._names_kept = learner.learning.features.names_kept
@@ -136,14 +147,19 @@ class Model:
         self.job = job
         self.spec_hash = spec_hash
         self.publishes = publishes
+        self._codes = codes_of(learner, numbers)
 
     def initial(self, from_nothing: bool = False) -> ModelState:
         """Version 0, present before any sample: the learner's start, unless ``from_nothing``."""
         start = self.learner.start
         if start is None or from_nothing:
-            return ModelState(State(self.learner.specs), KeptNames(self._names_kept))
+            names = KeptNames(self._names_kept)
+            return ModelState(State(self.learner.specs), names, frames=self._frames())
         names = KeptNames(self._names_kept, start.names, start.others)
-        return ModelState(self.learner.initial(), names)
+        return ModelState(self.learner.initial(), names, frames=self._frames())
+
+    def _frames(self) -> Frames:
+        return Frames(codes=self._codes, publishes=self.publishes)
 
     def handle(self, state: ModelState, event: Event) -> list[Effect]:
         """Take ``event`` into ``state`` (in place); what is to be done."""
@@ -161,7 +177,7 @@ class Model:
                 state.frames.start_over()
             content = state.frames.next(entry.version, entry.workers, state.arrays)
             if self.publishes:
-                effects.append(PublishWeights(self._frame(state, content)))
+                effects.append(PublishWeights(self._frame(state, content, self._codes)))
         if SNAPSHOT in entry.publish:
             excess = len(state.kept) + 1 - self.keep
             expired, state.kept = state.kept[: max(0, excess)], state.kept[max(0, excess) :]
@@ -241,7 +257,7 @@ class Model:
         scores = learner.predict(learner.scores(state.arrays, request.row))[0]
         return Answer(request, state.version, np.atleast_1d(scores))
 
-    def _frame(self, state: ModelState, content: Content) -> Frame:
+    def _frame(self, state: ModelState, content: Content, codes: Codes = _NO_CODES) -> Frame:
         parent, values = content
         return Frame(
             state.version,
@@ -254,6 +270,7 @@ class Model:
             state.overrides,
             self.learner.waiting(state.arrays) if parent is None else values.waiting,
             parent,
+            codes,
         )
 
     def snapshot(self, state: ModelState, created_ms: int) -> Snapshot:
@@ -297,6 +314,7 @@ class Model:
             frame.overrides,
             Touched(snapshot.touched_ms),
             snapshot.expired,
+            self._frames(),
         )
 
     def metrics(self, state: ModelState, entry: Entry) -> PublishMetrics:

@@ -8,6 +8,7 @@ import numpy as np
 
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Frame, Update
+from flink_ol.core.rounded_frames import taken
 from flink_ol.core.state import Delta, State
 from flink_ol.core.unadmitted import Counts
 from flink_ol.core.vocabulary import Vocabulary
@@ -27,6 +28,7 @@ def changed(
     frame: Frame,
     contained: Sequence[Update],
     pending: Sequence[Update],
+    view: State | None = None,
 ) -> np.ndarray | None:
     """Take ``frame``, a change of the frame beneath ``replica``, in place: the slots it sets.
 
@@ -34,11 +36,16 @@ def changed(
     changed: all other rows are those of the frame before with updates that are still pending.
     That needs all keys of the updates that the frame contains for the first time; None, and
     nothing is changed, where one is not there, because the model left the update out.
+    ``view``: what the frame's differences are to, where it has some; it moves along.
     """
     keys = Vocabulary(frame.keys)
     if any((keys.find(update.delta.keys) < 0).any() for update in contained):
         return None
     values = Delta(frame.keys, frame.arrays, frame.waiting)
+    if frame.codes:
+        if view is None:
+            return None
+        values = taken(view, values)
     slots = replica.assign(values)
     replica.recount(values)
     waiting = Vocabulary(None if frame.waiting is None else frame.waiting.keys)

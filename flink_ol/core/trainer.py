@@ -31,6 +31,7 @@ from flink_ol.core.messages import (
 )
 from flink_ol.core.names import Told, told
 from flink_ol.core.residual import Change, Lossy, Residual
+from flink_ol.core.rounded_frames import view_of
 from flink_ol.core.samples import (
     Rejection,
     Samples,
@@ -193,6 +194,7 @@ class TrainerState:
     worker: Worker
     replica: State
     version: Version = INITIAL  # of the frame beneath the replica
+    view: State | None = None  # that frame's parameters, where its changes are differences
     rate_scale: float = 1.0
     overrides: Mapping[str, Any] = field(default_factory=dict)  # of the frame
     greeted: bool = False
@@ -292,8 +294,11 @@ class Trainer:
         if frame.parent is None:
             state.replica = replica.rebuilt(learner, frame, pending)
             state.known, state.waits = SlotSet(len(frame.keys)), False
+            state.view = None
+            if frame.codes:
+                state.view = view_of(learner.specs, frame.codes, frame.keys, frame.arrays)
         else:
-            slots = replica.changed(learner, state.replica, frame, contained, pending)
+            slots = replica.changed(learner, state.replica, frame, contained, pending, state.view)
             if slots is None:
                 return self._miss(state)
             state.known.add(slots)

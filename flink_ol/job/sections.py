@@ -19,6 +19,7 @@ from pydantic import (
 from flink_ol.core.evaluation import Evaluation
 from flink_ol.core.evaluation.settings import MOST_SLICES
 from flink_ol.core.fields import ConfigError, Section
+from flink_ol.core.quantisation import Numbers
 from flink_ol.core.training import Training
 from flink_ol.wire.formats import FORMATS
 
@@ -149,6 +150,9 @@ class Weights(Checked):
     bytes_per_s: Annotated[int, Field(ge=1_000)] = 10 << 20
     """The most that frames take, all trainers' together, as every trainer takes each: the next one
     waits until it is its turn. Not for the rounds of mode sync, whose frames end them."""
+    numbers: Numbers | None = None
+    """How changes of parameters are written, what was left out following with the next: 2 or 1
+    bytes a number; null: exactly. Models of at most 64 KiB are always sent whole."""
 
 
 class Snapshots(Checked):

@@ -32,6 +32,7 @@ from flink_ol.core.config import (
     check_optimizer,
 )
 from flink_ol.core.optimizers import Optimizer, Sgd
+from flink_ol.core.rounded_frames import check_numbers
 from flink_ol.core.training import Local, check_training
 from flink_ol.job.problems import Problem, SpecError, in_words, not_allowed
 from flink_ol.job.sections import (
@@ -103,6 +104,7 @@ class Spec(Checked):
         check_optimizer(self.optimizer.to_json(), self.model.to_json())
         sections = (self.training, self.model, self.optimizer, self.features)
         check_training(*(section.to_json() for section in sections))
+        check_numbers(self.weights.numbers, self.training.to_json(), self.optimizer.name)
         return self
 
     @classmethod
@@ -260,6 +262,13 @@ def _beyond_one_key(fields: Mapping[str, Any], wrong: Set[str]) -> list[Problem]
     if not wrong & set(together):
         try:
             check_training(*(fields.get(name, {}) for name in together))
+        except ConfigError as error:
+            problems.append(not_allowed(error.key, error.value, error.allowed))
+    if not wrong & {"weights", "training", "optimizer"}:
+        numbers = fields.get("weights", {}).get("numbers")
+        optimizer = fields.get("optimizer", {}).get("name", "sgd")
+        try:
+            check_numbers(numbers, fields.get("training", {}), optimizer)
         except ConfigError as error:
             problems.append(not_allowed(error.key, error.value, error.allowed))
     return problems

@@ -77,6 +77,7 @@ def build(
                 spec.topics.samples,
                 start,
                 spec.weights.bytes_per_s,
+                spec.weights.numbers,
             ),
             states.bytes_type(),
         )
@@ -90,7 +91,13 @@ def build(
         .connect(log.broadcast(states.model_log()))
         .process(
             ModelFunction(
-                *learning, *samples_format, spec.name, spec.hash, spec.snapshots.keep, start
+                *learning,
+                *samples_format,
+                spec.name,
+                spec.hash,
+                spec.snapshots.keep,
+                start,
+                spec.weights.numbers,
             ),
             states.bytes_type(),
         )

@@ -23,6 +23,7 @@ from flink_ol.core.model import (
     PublishWeights,
     RequestArrived,
 )
+from flink_ol.core.quantisation import Numbers
 from flink_ol.core.start import start_of
 from flink_ol.operators import states
 from flink_ol.operators.stored_log import StoredLog
@@ -50,12 +51,17 @@ class ModelFunction(BroadcastProcessFunction):
         spec_hash: str,
         snapshots_kept: int,
         start: bytes | None = None,
+        frame_numbers: Numbers | None = None,
     ) -> None:
-        """``start``: the model file that a new job begins with, already checked."""
+        """``start``: the model file that a new job begins with, already checked.
+
+        ``frame_numbers``: what weights frames tell changes of parameters in; None: exactly.
+        """
         self._learning, self._evaluation = learning, evaluation
         self._format_name, self._fields = format_name, fields
         self._job, self._spec_hash = job, spec_hash
         self._snapshots_kept, self._start = snapshots_kept, start
+        self._frame_numbers = frame_numbers
 
     def open(self, runtime_context: RuntimeContext) -> None:
         stop_state_sampling()
@@ -69,6 +75,7 @@ class ModelFunction(BroadcastProcessFunction):
             self._spec_hash,
             publishes,
             self._snapshots_kept,
+            self._frame_numbers,
         )
         self._state: ModelState | None = None
         self._log = StoredLog(needs_base=start is not None)

@@ -16,6 +16,7 @@ from flink_ol.core.frames import whole
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Frame, Update
 from flink_ol.core.modes import sequencer_of
+from flink_ol.core.quantisation import Numbers
 from flink_ol.core.sequencer import (
     Append,
     CommandArrived,
@@ -62,13 +63,15 @@ class SequencerFunction(KeyedProcessFunction):
         topic: str,
         start: bytes | None = None,
         frame_bytes_per_s: int | None = None,
+        frame_numbers: Numbers | None = None,
     ) -> None:
         """``shards``: partitions that have samples; ``topic``: theirs, for dead letters.
 
         ``start``: the model file that a new job begins with, already checked.
         ``frame_bytes_per_s``: the most of weights frames to all trainers together; None: any.
+        ``frame_numbers``: what their changes are told in.
         """
-        self._start, self._frame_bytes_per_s = start, frame_bytes_per_s
+        self._start, self._frames = start, (frame_bytes_per_s, frame_numbers)
         self._learning, self._evaluation = learning, evaluation
         self._intervals_ms, self._training = dict(intervals_ms), training
         self._shards, self._topic = shards, topic
@@ -79,7 +82,7 @@ class SequencerFunction(KeyedProcessFunction):
         start = None if self._start is None else start_of(decode_snapshot(self._start))
         learner = self._learner = Learner(self._learning, self._evaluation, start)
         self._sequencer = sequencer_of(
-            self._training, learner, self._intervals_ms, self._shards, self._frame_bytes_per_s
+            self._training, learner, self._intervals_ms, self._shards, *self._frames
         )
         self._state: SequencerState | None = None
         self._stored = runtime_context.get_state(states.sequencer_state())

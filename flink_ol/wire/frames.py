@@ -8,6 +8,9 @@ those without weights yet.
 
 Format 2 is a change: ``parent`` [epoch, number] is the frame before, and the arrays hold the rows
 of what changed since.
+Format 3 is a change with differences of the arrays in ``codes``, {array: numbers that hold it},
+which stand under ``narrow``, see narrow; ``keys`` of 4 bytes where that is enough. A whole frame
+has ``codes`` where its changes may be such.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import numpy as np
 from flink_ol.core.messages import PACE_AT_FIRST, Frame, Heading, Version
 from flink_ol.wire.addresses import pace_of, pace_to_json, version_of, worker_of
 from flink_ol.wire.errors import WireError
+from flink_ol.wire.narrow import narrow_keys, narrowed, wide_keys, widened
 from flink_ol.wire.tensors import (
     counts,
     decode_tensors,
@@ -30,13 +34,17 @@ from flink_ol.wire.tensors import (
     under,
 )
 
-_KIND, _FORMATS = "frame", range(1, 3)
+_KIND, _FORMATS = "frame", range(1, 4)
 
 
 def encode_frame(frame: Frame) -> bytes:
-    fields, arrays = frame_content(frame)
     # the lowest format that says it, so that no reader is shut out without need
-    return encode_tensors(_KIND, 1 if frame.parent is None else 2, fields, arrays)
+    if frame.parent is None or not frame.codes:
+        return encode_tensors(_KIND, 1 if frame.parent is None else 2, *frame_content(frame))
+    told, narrow, others = narrowed(frame.codes, frame.arrays)
+    fields, arrays = frame_content(frame._replace(arrays=others))
+    arrays |= {"keys": narrow_keys(frame.keys), **under("narrow", narrow)}
+    return encode_tensors(_KIND, 3, fields | {"narrow": told}, arrays)
 
 
 def decode_frame(data: bytes) -> Frame:
@@ -67,6 +75,8 @@ def frame_content(frame: Frame) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         fields["overrides"] = dict(frame.overrides)
     if frame.parent is not None:
         fields["parent"] = list(frame.parent)
+    if frame.codes:
+        fields["codes"] = dict(frame.codes)
     arrays = {"keys": frame.keys, **under("model", frame.arrays)}
     if frame.waiting is not None:
         arrays |= under("waiting", frame.waiting._asdict())
@@ -76,17 +86,20 @@ def frame_content(frame: Frame) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def frame_of(fields: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Frame:
     """The inverse of :func:`frame_content`. Raises WireError."""
     try:
+        narrow = fields.get("narrow", {})
+        arrays = wide_keys(arrays) if "narrow" in fields else arrays
         return Frame(
             version_of(fields["version"]),
             tuple(map(worker_of, fields["workers"])),
             {int(p): int(sequence) for p, sequence in fields["acknowledged"].items()},
             float(fields["rate_scale"]),
             feature_keys(arrays),
-            group("model", arrays),
+            group("model", arrays) | widened(narrow, group("narrow", arrays)),
             pace_of(fields.get("pace")),
             dict(fields.get("overrides", {})),
             counts("waiting", arrays),
             _parent(fields),
+            {str(name): str(code) for name, code in fields.get("codes", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise WireError(f"frame: a field is missing or wrong ({error!r})") from None

@@ -135,6 +135,25 @@ MISTAKES = [
         ["training.compression: {'top': 0.1} is not allowed; give null, or no features.expiry"],
     ),
     (
+        "{name: a, weights: {numbers: int4, bytes_per_s: 10}}",
+        [
+            "weights.bytes_per_s: 10 is not allowed; give a value of at least 1000",
+            "weights.numbers: 'int4' is not allowed; give one of float16, int8",
+        ],
+    ),
+    (
+        "{name: a, weights: {numbers: int8}, training: {mode: sync}}",
+        ["weights.numbers: 'int8' is not allowed; give null: results of mode sync repeat"],
+    ),
+    (
+        "{name: a, weights: {numbers: int8}, training: {mode: exact}}",
+        ["weights.numbers: 'int8' is not allowed; give null: in mode exact trainers have no use"],
+    ),
+    (
+        "{name: a, weights: {numbers: float16}, optimizer: {name: ftrl}}",
+        ["weights.numbers: 'float16' is not allowed; give null: the weights of ftrl follow from"],
+    ),
+    (
         "{name: a, training: {mode: exact}, model: {family: mlp}}",
         ["training.mode: 'exact' is not allowed; give another mode"],
     ),

@@ -20,6 +20,7 @@ from pyflink.common import Row
 from flink_ol.core.config import Learning
 from flink_ol.core.evaluation import Evaluation
 from flink_ol.core.messages import INITIAL, Snapshot, Version
+from flink_ol.core.quantisation import Numbers
 from flink_ol.operators import states
 from flink_ol.operators.model import ModelFunction
 from flink_ol.operators.sequencer import SequencerFunction
@@ -52,9 +53,15 @@ class JobInMemory:
     """One job; every method up to ``settle`` is one thing that can happen."""
 
     def __init__(
-        self, learning: Learning, training: Any, workers: int, records: dict[int, list[tuple]]
+        self,
+        learning: Learning,
+        training: Any,
+        workers: int,
+        records: dict[int, list[tuple]],
+        numbers: Numbers | None = None,
     ) -> None:
-        """``records``: by partition, (offset, payload) as they come."""
+        """``records``: by partition, (offset, payload) as they come; ``numbers``: of frames."""
+        self._numbers = numbers
         self._learning, self._training, self.records = learning, training, records
         self.now_ms = 1_000
         self.weights: list[bytes] = []  # the topic: parts of frames, ghosts among them
@@ -92,11 +99,23 @@ class JobInMemory:
             for i in range(workers)
         ]
         ordering = SequencerFunction(
-            *both, INTERVALS_MS, self._training, frozenset(self.records), "job.samples"
+            *both,
+            INTERVALS_MS,
+            self._training,
+            frozenset(self.records),
+            "job.samples",
+            frame_bytes_per_s=100_000,
+            frame_numbers=self._numbers,
         )
         self.sequencer = Subtask(ordering, 0, kept.sequencer)
         self.model = [
-            Subtask(ModelFunction(*both, "json", JSON_FIELDS, "job", "hash", 3), i, state)
+            Subtask(
+                ModelFunction(
+                    *both, "json", JSON_FIELDS, "job", "hash", 3, frame_numbers=self._numbers
+                ),
+                i,
+                state,
+            )
             for i, state in enumerate(kept.model)
         ]
         self.now_ms += RESTART_MS

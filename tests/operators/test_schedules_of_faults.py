@@ -24,6 +24,10 @@ from flink_ol.core.features.admission import Admission
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Tally
 from flink_ol.core.lossy import Compression
+from flink_ol.core.model import ModelState
+from flink_ol.core.quantisation import Numbers
+from flink_ol.core.state import Delta, State
+from flink_ol.core.trainer import TrainerState
 from flink_ol.core.training import Async, Bounded, Exact, Local, Sync
 from flink_ol.operators import model, sequencer, stored_log, trainer
 from flink_ol.wire.formats import sample_format
@@ -154,9 +158,15 @@ def produced(seed: int, partitions: int, each: int = 40) -> tuple[Records, Recor
     return records, poison
 
 
-def run(learning: Learning, training: Any, schedule: list[Event], records: Records) -> JobInMemory:
+def run(
+    learning: Learning,
+    training: Any,
+    schedule: list[Event],
+    records: Records,
+    numbers: Numbers | None = None,
+) -> JobInMemory:
     """The job after the schedule and after everything has settled."""
-    job = JobInMemory(learning, training, 2 if len(records) > 1 else 1, records)
+    job = JobInMemory(learning, training, 2 if len(records) > 1 else 1, records, numbers)
     CLOCK.job = job
     for name, *arguments in schedule:
         if name == "batch":
@@ -174,10 +184,16 @@ def tally(records: list[tuple[int, bytes | None]]) -> Tally:
     return Tally.of(np.array([offset for offset, _ in records], np.int64))
 
 
-def check_counts(learning: Learning, training: Any, schedule: list[Event], seed: int) -> None:
+def check_counts(
+    learning: Learning,
+    training: Any,
+    schedule: list[Event],
+    seed: int,
+    numbers: Numbers | None = None,
+) -> None:
     """Ledger, dead letters, versions and replicas of a job with several partitions."""
     records, poison = produced(seed, PARTITIONS)
-    job = run(learning, training, schedule, records)
+    job = run(learning, training, schedule, records, numbers)
     first, *others = [replica.function._state for replica in job.model]
     for p, of_partition in records.items():
         good = [record for record in of_partition if record not in poison[p]]
@@ -200,9 +216,22 @@ def check_counts(learning: Learning, training: Any, schedule: list[Event], seed:
         state = trained.function._state
         if state.greeted and training.mode != "exact":  # there trainers have no use for the model
             assert not state.pending
+            expected = first.arrays if numbers is None else viewed(first, state)
             for spec in state.replica.specs:
                 held = state.replica.rows(spec.name)
-                assert held.tobytes() == first.arrays.rows(spec.name).tobytes()
+                assert held.tobytes() == expected.rows(spec.name).tobytes()
+
+
+def viewed(model: ModelState, trained: TrainerState) -> State:
+    """The model with the parameters that its publisher thinks a trainer to have."""
+    view, arrays = model.frames.view, model.arrays.copy()
+    assert view is not None
+    assert trained.view is not None
+    assert np.array_equal(trained.view.vocabulary.keys, view.vocabulary.keys)
+    for spec in view.specs:
+        assert trained.view.rows(spec.name).tobytes() == view.rows(spec.name).tobytes()
+    arrays.assign(Delta(view.vocabulary.keys, {s.name: view.rows(s.name) for s in view.specs}))
+    return arrays
 
 
 def check_plain_loop(learning: Learning, training: Any, schedule: list[Event], seed: int) -> None:
@@ -267,6 +296,20 @@ CASES: dict[str, tuple[Check, Learning, Any]] = {
             replace(MODES[mode], compression=COMPRESSION),
         )
         for mode, name in (("local", "waiting"), ("sync", "ftrl"), ("bounded", "fm"))
+    },
+    # frames of changes to what trainers hold, rounded
+    **{
+        f"{mode}-{name}-{numbers}-frames": (
+            partial(check_counts, numbers=numbers),
+            LEARNINGS[name],
+            MODES[mode],
+        )
+        for mode, name, numbers in (
+            ("local", "sgd", "int8"),
+            ("local", "waiting", "float16"),
+            ("bounded", "fm", "int8"),
+            ("async", "sgd", "float16"),
+        )
     },
     **{f"sync-{name}-repeats": (check_repeats, LEARNINGS[name], STEADY) for name in LEARNINGS},
     # what was kept back survives a crash, or the bits would differ

@@ -43,6 +43,11 @@ SAMPLES = st.just(
 )
 WAITING = st.none() | KEY_ARRAYS.map(lambda keys: Counts(keys, np.arange(len(keys))))
 
+CODES = st.dictionaries(
+    st.sampled_from(["weights", "z", "absent"]),
+    st.sampled_from(["float64", "float16", "int8"]),
+    max_size=2,
+)
 UPDATES = st.builds(
     Update,
     partition=st.integers(0, 1000),
@@ -59,11 +64,7 @@ UPDATES = st.builds(
     samples=st.none() | SAMPLES,
     round=COUNTS,
     ends_pass=st.booleans(),
-    codes=st.dictionaries(
-        st.sampled_from(["weights", "z", "absent"]),
-        st.sampled_from(["float64", "float16", "int8"]),
-        max_size=2,
-    ),
+    codes=CODES,
 ).map(lambda update: _with_its_names(update))
 OVERRIDES = st.dictionaries(
     st.sampled_from(["optimizer.learning_rate", "model.clip_norm"]),
@@ -96,6 +97,7 @@ FRAMES = st.builds(
     overrides=OVERRIDES,
     waiting=WAITING,
     parent=st.none() | VERSIONS,
+    codes=CODES,
 )
 SNAPSHOTS = st.builds(
     Snapshot,
@@ -104,7 +106,7 @@ SNAPSHOTS = st.builds(
     learning=st.just({"task": "binary"}),
     parent=VERSIONS,
     created_ms=COUNTS,
-    frame=FRAMES.map(lambda frame: frame._replace(parent=None)),
+    frame=FRAMES.map(lambda frame: frame._replace(parent=None, codes={})),
     names=NAMES,
     ledger=st.dictionaries(st.integers(0, 1000), ACCOUNTS, max_size=3),
     sums=SUMS,

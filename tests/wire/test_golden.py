@@ -45,6 +45,9 @@ UPDATE = Update(
     {-4: "größe"},
     1_700_000_000_000,
 )
+# rows of zeros are left out of rounded arrays
+_ROUNDED = np.zeros((40, 2))
+_ROUNDED[[3, 17]] = [[0.5, -0.25], [0.0, 127 / 128]]
 _ENTRY = Entry(
     Version(7, 4),
     99,
@@ -57,6 +60,11 @@ _ENTRY = Entry(
 )
 _FRAME = Frame(Version(7, 3), (_WORKER,), {2: 5}, 1.5, _KEYS, {"weights": _WEIGHTS})
 _CHANGE = _FRAME._replace(version=Version(7, 4), parent=Version(7, 3))
+_FRAME_3 = _CHANGE._replace(
+    keys=np.arange(40),
+    arrays={"weights": _ROUNDED, "squares": np.full((40, 1), 0.1)},
+    codes={"weights": "int8"},
+)
 SNAPSHOT = Snapshot(
     "flights",
     "ab" * 32,
@@ -78,9 +86,7 @@ _UPDATE_2 = UPDATE._replace(sums=_SUMS)
 _SNAPSHOT_2 = SNAPSHOT._replace(
     sums=_SUMS, recent={"faded/losses": np.array([0.25]), "window/0/counts": _COUNTS}
 )
-# format 4 has rounded numbers; rows of zeros are left out
-_ROUNDED = np.zeros((40, 2))
-_ROUNDED[[3, 17]] = [[0.5, -0.25], [0.0, 127 / 128]]
+# format 4 has rounded numbers
 _UPDATE_4 = UPDATE._replace(
     delta=Delta(
         np.arange(40), {"weights": _ROUNDED, "halves": _ROUNDED / 4, "steps": np.array([3])}
@@ -130,6 +136,7 @@ FORMATS = {
         lambda: encode_frame(_TUNED_FRAME), decode_frame, _TUNED_FRAME
     ),
     "frame-2.safetensors": _Format(lambda: encode_frame(_CHANGE), decode_frame, _CHANGE),
+    "frame-3.safetensors": _Format(lambda: encode_frame(_FRAME_3), decode_frame, _FRAME_3),
     "model-1.safetensors": _Format(
         lambda: encode_snapshot(SNAPSHOT, {"accuracy": 0.5}), decode_snapshot, SNAPSHOT
     ),

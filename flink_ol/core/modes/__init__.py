@@ -14,6 +14,8 @@ from flink_ol.core.modes.bounded import (
 )
 from flink_ol.core.modes.exact import ExactSequencer, ExactTrainer
 from flink_ol.core.modes.sync import SyncSequencer, SyncTrainer
+from flink_ol.core.quantisation import Numbers
+from flink_ol.core.rounded_frames import codes_of
 from flink_ol.core.sequencer import WEIGHTS, Sequencer
 from flink_ol.core.trainer import Trainer
 from flink_ol.core.training import Async, Bounded, Exact, Local, Sync, Training
@@ -42,14 +44,17 @@ def sequencer_of(
     intervals_ms: Mapping[str, int],
     shards: frozenset[int],
     bytes_per_s: int | None = None,
+    numbers: Numbers | None = None,
 ) -> Sequencer:
     """The sequencer of the mode; ``shards`` are the partitions that have samples or may get some.
 
     ``intervals_ms``: least time between publications of weights, snapshot, metrics.
     ``bytes_per_s``: the most of frames to all trainers together, where nothing else sets their
-    pace; None: no matter how many.
+    pace; None: no matter how many. ``numbers``: what their changes are told in.
     """
-    rate = None if bytes_per_s is None else FrameRate(learner.specs, bytes_per_s)
+    rate = None
+    if bytes_per_s is not None:
+        rate = FrameRate(learner.specs, bytes_per_s, codes_of(learner, numbers))
     match training:
         case Local():
             # with fewer shards than workers nobody knows which ones will be idle
