@@ -71,6 +71,12 @@ MODES: dict[str, Any] = {
     "async": Async(update_samples=4),
     "exact": Exact(),
 }
+ROUNDED: tuple[tuple[str, str, Numbers], ...] = (
+    ("local", "sgd", "int8"),
+    ("local", "waiting", "float16"),
+    ("bounded", "fm", "int8"),
+    ("async", "sgd", "float16"),
+)
 COMPRESSION = Compression(numbers="int8", top=0.3)
 POISON = (b"no json", None, b'{"x": {"a": 1}}', b'{"x": 3, "y": 1}', b'{"x": {"a": 1}, "y": "?"}')
 PARTITIONS = 3
@@ -304,12 +310,7 @@ CASES: dict[str, tuple[Check, Learning, Any]] = {
             LEARNINGS[name],
             MODES[mode],
         )
-        for mode, name, numbers in (
-            ("local", "sgd", "int8"),
-            ("local", "waiting", "float16"),
-            ("bounded", "fm", "int8"),
-            ("async", "sgd", "float16"),
-        )
+        for mode, name, numbers in ROUNDED
     },
     **{f"sync-{name}-repeats": (check_repeats, LEARNINGS[name], STEADY) for name in LEARNINGS},
     # what was kept back survives a crash, or the bits would differ
