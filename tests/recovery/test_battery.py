@@ -16,6 +16,7 @@ from tests.running_job import RunningJob, json_records
 pytestmark = [pytest.mark.recovery, pytest.mark.battery]
 
 HANGS_S = 300.0  # how long a recovery takes is told, not asserted: machines differ
+SPREAD = 2_500.0  # records a second: ten faults 40 s apart, so that most recoveries can be timed
 FOUR = {"samples": {"partitions": 4}, "training": {"workers": 4}}
 
 
@@ -35,7 +36,7 @@ def test_ten_task_managers_killed_over_a_million_samples(
     job.submit()
     records = a_million()
     with Watch(job) as watch:
-        moments = feed_and_hurt(job, watch, records, 5_000, 10, hurt)
+        moments = feed_and_hurt(job, watch, records, SPREAD, 10, hurt)
         snapshot = watch.await_samples(len(records), 240)
     assert_all_there(job, snapshot)
     watch.assert_rising()
@@ -51,7 +52,7 @@ def test_ten_python_workers_killed_over_a_million_samples(
     records = a_million()
     with Watch(job) as watch:
         hurt = partial(kill_python_worker, stack)
-        moments = feed_and_hurt(job, watch, records, 5_000, 10, hurt)
+        moments = feed_and_hurt(job, watch, records, SPREAD, 10, hurt)
         snapshot = watch.await_samples(len(records), 240)
     assert_all_there(job, snapshot)
     watch.assert_rising()
