@@ -15,7 +15,7 @@ from flink_ol.local.stack import Stack
 from tests.recovery.watching import Watch
 from tests.running_job import RunningJob, ledger_of
 
-Hurt = Callable[[], object]
+Hurt = Callable[[], float]  # the moment of the fault, time.monotonic()
 
 
 WARM_UP = 4_000  # samples that are learned before the first fault
@@ -39,20 +39,28 @@ def feed_and_hurt(
     for share in range(times):
         due = started + (share + rng.random()) * len(records) / rate / times
         time.sleep(max(0.0, due - time.monotonic()))
-        moments.append(time.monotonic())
-        hurt()
+        moments.append(hurt())
     feeding.join()
     return moments
 
 
-def kill_python_worker(stack: Stack, timeout_s: float = 60.0) -> None:
-    """As soon as there is one: after a fault the next may come before the workers.
+def kill_task_manager(stack: Stack) -> float:
+    """Another is started at once; the moment."""
+    moment = time.monotonic()
+    stack.kill_task_manager()
+    stack.add_task_manager()
+    return moment
+
+
+def kill_python_worker(stack: Stack, timeout_s: float = 60.0) -> float:
+    """As soon as there is one, after a fault the next may come before the workers; the moment.
 
     Where the TaskManager goes too (Beam 2.61 may count its worker's references below zero while it
     cleans up, which Flink takes for fatal), another is started, as whoever runs a cluster would.
     """
     deadline = time.monotonic() + timeout_s
     while True:
+        moment = time.monotonic()
         try:
             stack.kill_python_worker()
             break
@@ -64,8 +72,9 @@ def kill_python_worker(stack: Stack, timeout_s: float = 60.0) -> None:
     while time.monotonic() < healed:
         if not stack.task_managers():
             stack.add_task_manager()
-            return
+            break
         time.sleep(0.2)
+    return moment
 
 
 def assert_all_there(job: RunningJob, snapshot: Snapshot) -> None:
@@ -89,5 +98,6 @@ def report(watch: Watch, moments: Sequence[float], fault: str) -> list[float]:
         if end < then
     ]
     figures = ", ".join(f"{seconds:.1f}" for seconds in recovered)
-    print(f"\n{fault}: new snapshots after {figures} s; longest gap {watch.longest_gap_s():.1f} s")
+    told = f"{len(recovered)} of {len(moments)} timed, new snapshots after {figures} s"
+    print(f"\n{fault}: {told}; longest gap {watch.longest_gap_s():.1f} s")
     return recovered

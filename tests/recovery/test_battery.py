@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +11,13 @@ import pytest
 
 from flink_ol.local.stack import Stack
 from tests.plain_loop import assert_same_model, plain_loop
-from tests.recovery.faults import assert_all_there, feed_and_hurt, kill_python_worker, report
+from tests.recovery.faults import (
+    assert_all_there,
+    feed_and_hurt,
+    kill_python_worker,
+    kill_task_manager,
+    report,
+)
 from tests.recovery.watching import Watch
 from tests.running_job import RunningJob, json_records
 
@@ -28,14 +36,11 @@ def a_million() -> list[bytes]:
 def test_ten_task_managers_killed_over_a_million_samples(
     stack: Stack, tmp_path: Path, job_name: str
 ) -> None:
-    def hurt() -> None:
-        stack.kill_task_manager()
-        stack.add_task_manager()
-
     job = RunningJob(stack, tmp_path, job_name, **FOUR)
     job.submit()
     records = a_million()
     with Watch(job) as watch:
+        hurt = partial(kill_task_manager, stack)
         moments = feed_and_hurt(job, watch, records, SPREAD, 10, hurt)
         snapshot = watch.await_samples(len(records), 240)
     assert_all_there(job, snapshot)
@@ -63,10 +68,12 @@ def test_ten_python_workers_killed_over_a_million_samples(
 def test_a_job_goes_on_from_its_last_checkpoint_after_its_job_manager_was_killed(
     stack: Stack, tmp_path: Path, job_name: str
 ) -> None:
-    def hurt() -> None:
+    def hurt() -> float:
+        moment = time.monotonic()
         stack.kill_job_manager()
         stack.restart_job_manager()
         job.run("--from", "latest")
+        return moment
 
     job = RunningJob(stack, tmp_path, job_name, **FOUR)
     job.run()
@@ -82,9 +89,11 @@ def test_a_job_goes_on_from_its_last_checkpoint_after_its_job_manager_was_killed
 def test_a_broker_killed_three_times_costs_no_sample_and_no_snapshot(
     stack: Stack, tmp_path: Path, job_name: str
 ) -> None:
-    def hurt() -> None:
+    def hurt() -> float:
+        moment = time.monotonic()
         stack.kill_broker()
         stack.restart_broker()
+        return moment
 
     job = RunningJob(stack, tmp_path, job_name, snapshots={"keep": 10_000}, **FOUR)
     job.submit()
@@ -105,14 +114,11 @@ def test_a_broker_killed_three_times_costs_no_sample_and_no_snapshot(
 def test_one_worker_equals_a_plain_loop_through_three_kills(
     stack: Stack, tmp_path: Path, job_name: str
 ) -> None:
-    kinds = iter(("worker", "task manager", "worker"))
+    three = (kill_python_worker, kill_task_manager, kill_python_worker)
+    kinds: Iterator[Callable[[Stack], float]] = iter(three)
 
-    def hurt() -> None:
-        if next(kinds) == "worker":
-            kill_python_worker(stack)
-        else:
-            stack.kill_task_manager()
-            stack.add_task_manager()
+    def hurt() -> float:
+        return next(kinds)(stack)
 
     job = RunningJob(stack, tmp_path, job_name, samples={"partitions": 1}, training={"workers": 1})
     job.submit()

@@ -92,10 +92,13 @@ class Watch:
             time.sleep(0.05)
 
     def recovered_s(self, hurt_at: float) -> float:
-        """Seconds from ``hurt_at`` to the first snapshot of a later epoch, or infinite."""
-        before = max((seen.version for seen in self.seen if seen.at_s <= hurt_at), default=None)
-        epoch = 0 if before is None else before.epoch
-        later = (s.at_s for s in self.seen if s.at_s > hurt_at and s.version.epoch > epoch)
+        """Seconds from ``hurt_at`` to the first snapshot of a life begun after it, or infinite.
+
+        A life's epoch is the wall clock's milliseconds at its start: what the life before had
+        already written may still be seen a moment after the fault.
+        """
+        hurt_ms = (time.time() - time.monotonic() + hurt_at) * 1_000
+        later = (seen.at_s for seen in self.seen if seen.version.epoch > hurt_ms)
         return next(later, float("inf")) - hurt_at
 
     def longest_gap_s(self) -> float:
