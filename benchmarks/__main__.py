@@ -11,6 +11,7 @@ import typer
 from benchmarks import (
     budget,
     compression,
+    frame_bytes,
     guard,
     images,
     large_model,
@@ -182,6 +183,23 @@ def compression_command(
     """Bytes an update and log loss for each training.compression, without a cluster."""
     plan = compression.Plan(workload, workers, interval, samples, late)
     typer.echo(compression.table(plan, lambda text: typer.echo(text, err=True)))
+
+
+@app.command("frames")
+def frames_command(
+    workload: Annotated[
+        str, typer.Option(help="NAME, or a path of lines of x and y, gzip or not")
+    ] = "hashed",
+    workers: Annotated[int, typer.Option(help="training.workers")] = 2,
+    interval: Annotated[int, typer.Option(help="samples in an update")] = 500,
+    samples: Annotated[int, typer.Option(help="of the stream, at most")] = 30_000,
+    late: Annotated[
+        int, typer.Option(min=0, help="batches that a worker learns before weights are back")
+    ] = 1,
+) -> None:
+    """Bytes a weights frame and log loss for each weights.numbers, without a cluster."""
+    plan = compression.Plan(workload, workers, interval, samples, late)
+    typer.echo(frame_bytes.table(plan, lambda text: typer.echo(text, err=True)))
 
 
 @app.command("merging")

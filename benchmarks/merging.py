@@ -22,6 +22,7 @@ from flink_ol.core.evaluation import metrics
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Frame, Update, Worker
 from flink_ol.core.modes import sequencer_of, trainer_of
+from flink_ol.core.quantisation import Numbers
 from flink_ol.core.samples import Samples, joined
 from flink_ol.core.training import Local, Training
 from flink_ol.job.spec import Spec
@@ -40,15 +41,23 @@ class Turns:
     """A job of so many workers on a partition each; ``late``: batches of a worker, at least 0."""
 
     def __init__(
-        self, learner: Learner, workers: int, late: int, training: Training | None = None
+        self,
+        learner: Learner,
+        workers: int,
+        late: int,
+        training: Training | None = None,
+        numbers: Numbers | None = None,
     ) -> None:
-        """``training``: with so many workers; None: mode local as it is."""
+        """``training``: with so many workers; None: mode local as it is.
+
+        ``numbers``: what weights frames tell changes in.
+        """
         self._learner, training = learner, training or Local(workers=workers)
         self._trainer = trainer_of(training, learner, {})
         self._sequencer = sequencer_of(
             training, learner, {sequencers.WEIGHTS: 0}, frozenset(range(workers))
         )
-        self._model = models.Model(learner, "turns", "")
+        self._model = models.Model(learner, "turns", "", numbers=numbers)
         self._learn = [self._trainer.initial(Worker(i, 1)) for i in range(workers)]
         self._order = self._sequencer.initial()
         self.model = self._model.initial()
@@ -81,6 +90,10 @@ class Turns:
         """The update as it reaches the sequencer."""
         return update
 
+    def published(self, frame: Frame) -> Frame:
+        """The frame as it reaches the trainers."""
+        return frame
+
     def _take(self, event: sequencers.Event) -> None:
         self._now_ms += 1
         for effect in self._sequencer.handle(self._order, event, self._now_ms):
@@ -88,7 +101,7 @@ class Turns:
                 arrived = models.EntryArrived(effect.entry)
                 for told in self._model.handle(self.model, arrived):
                     if isinstance(told, models.PublishWeights):
-                        self._frames[-1].append(told.frame)
+                        self._frames[-1].append(self.published(told.frame))
 
     def _show(self, frames: Sequence[Frame]) -> None:
         whole = [i for i, frame in enumerate(frames) if frame.parent is None]
