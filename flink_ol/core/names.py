@@ -6,6 +6,7 @@ tell every name that they meet, and the model keeps which of them share an index
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TypedDict
 
@@ -18,8 +19,10 @@ _BYTES_BESIDE = 24  # a key and its marks, where names are stored
 class HashedNames(dict[int, str]):
     """By index the first name met, as samples have it, and what was not told to the model yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = sys.maxsize) -> None:
+        """``most``: names that the model keeps; those met later are in no update, for nothing."""
         super().__init__()
+        self._room = most
         self._untold: dict[int, list[str]] = {}
         self._several: dict[int, list[str]] = {}  # by index all names, where there are some
 
@@ -28,7 +31,13 @@ class HashedNames(dict[int, str]):
         first = self.setdefault(key, name)
         if first != name:
             self._several.setdefault(key, [first]).append(name)
-        self._untold.setdefault(key, []).append(name)
+        if self._room > 0:
+            self._untold.setdefault(key, []).append(name)
+
+    @property
+    def all_told(self) -> bool:
+        """Whether the model has heard of as many names as it keeps."""
+        return self._room <= 0
 
     def tell(self, keys: np.ndarray, new: np.ndarray) -> dict[int, tuple[str, ...]]:
         """By index of ``keys`` the names not told yet, and of ``new`` among them all."""
@@ -39,7 +48,10 @@ class HashedNames(dict[int, str]):
             for key in keys.tolist():
                 names = self._untold.pop(key, None)
                 if names is not None:
+                    self._room -= len(names)
                     found.setdefault(key, tuple(names))
+        if self.all_told:
+            self._untold.clear()
         return found
 
 
@@ -52,9 +64,16 @@ class Told(TypedDict):
 
 def told(names: Mapping[int, str], keys: np.ndarray, new: np.ndarray) -> Told:
     """What samples with ``names`` have to tell of ``keys``, of which ``new`` are not known yet."""
-    # what was put in for an absent feature was named when it was met
-    known = {key: names[key] for key in new.tolist() if key in names}
-    return Told(names=known, others=names.tell(keys, new) if isinstance(names, HashedNames) else {})
+    if isinstance(names, HashedNames):
+        if names.all_told:
+            return Told(names={}, others={})
+        return Told(names=named(names, new), others=names.tell(keys, new))
+    return Told(names=named(names, new), others={})
+
+
+def named(names: Mapping[int, str], keys: np.ndarray) -> dict[int, str]:
+    """The names of ``keys``; what was put in for an absent feature was named when it was met."""
+    return {key: names[key] for key in keys.tolist() if key in names}
 
 
 class KeptNames:

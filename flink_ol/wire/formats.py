@@ -6,6 +6,7 @@ A format is the section of its settings, which stands in the specification under
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -88,5 +89,7 @@ def sample_format(name: str, fields: Any, learning: Learning) -> SampleFormat:
     labels = Labels(learning.task, learning.classes, least)
     if not (features.text or features.crosses or features.hash_bits is not None):
         return Uncompressed(FORMATS[name].samples(labels, fields, None))
-    expansion = Expansion(features.text, features.crosses, features.hash_bits)
+    # names make room where features expire
+    told = sys.maxsize if features.expiry else features.names_kept
+    expansion = Expansion(features.text, features.crosses, features.hash_bits, told)
     return Expanded(Uncompressed(FORMATS[name].samples(labels, fields, None)), expansion)

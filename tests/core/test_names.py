@@ -9,10 +9,11 @@ import orjson
 import pytest
 
 from flink_ol.core.config import Admission, Features, Learning
+from flink_ol.core.expiry import Expiry
 from flink_ol.core.features.hashing import feature_key
 from flink_ol.core.learner import Learner
 from flink_ol.core.loop import Loop
-from flink_ol.core.names import HashedNames, KeptNames
+from flink_ol.core.names import HashedNames, KeptNames, told
 from flink_ol.wire.formats import sample_format
 from flink_ol.wire.json_samples import JsonFields
 from flink_ol.wire.model_file import decode_snapshot, encode_snapshot
@@ -113,3 +114,27 @@ def test_a_name_is_told_when_its_feature_is_first_learned_and_all_where_it_is_ne
     assert names.tell(both, none) == {1: ("a", "b")}
     assert names.tell(both, none) == {}
     assert names.tell(both, np.array([1])) == {1: ("a", "b")}
+
+
+def test_no_more_is_told_than_the_model_keeps() -> None:
+    names = HashedNames(most=2)
+    for key, name in enumerate("abcd"):
+        names.meet(key, name)
+    learned = np.arange(4)
+    assert told(names, learned[:1], learned[:1])["others"] == {0: ("a",)}
+    assert told(names, learned[1:3], learned[1:3])["others"] == {1: ("b",), 2: ("c",)}
+    assert told(names, learned, learned) == {"names": {}, "others": {}}
+    names.meet(9, "e")
+    assert told(names, np.array([9]), np.array([9])) == {"names": {}, "others": {}}
+    assert names[9] == "e"  # metrics are grouped by it
+
+
+@pytest.mark.parametrize("expires", [False, True])
+def test_a_worker_tells_names_until_the_model_has_enough(expires: bool) -> None:
+    features = {"names_kept": 5, **({"expiry": Expiry(untouched_ms=1000)} if expires else {})}
+    decoder = sample_format("json", JsonFields(), learning(**features))
+    rows = [orjson.dumps({"x": {f"f{i}": 1.0}, "y": 1}) for i in range(20)]
+    for start in (0, 10):
+        samples, _ = decoder.decode(rows[start : start + 10], np.arange(start, start + 10))
+        heard = told(samples.names, samples.keys, samples.keys)
+        assert bool(heard["others"]) == (start == 0 or expires)

@@ -6,6 +6,7 @@ format; ``hash_bits`` come last: which names meet in one key must not decide wha
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from flink_ol.core.features.appending import with_entries
@@ -22,13 +23,19 @@ class Expansion:
     """Samples to samples; takes keys of 64 bits, gives keys of ``hash_bits``."""
 
     def __init__(
-        self, text: Sequence[TextField], crosses: Sequence[str], hash_bits: int | None
+        self,
+        text: Sequence[TextField],
+        crosses: Sequence[str],
+        hash_bits: int | None,
+        names_told: int = sys.maxsize,
     ) -> None:
+        """``names_told``: under ``hash_bits``, the most names that the model hears of."""
         self._texts = Texts(text) if text else None
         self._crossing = Crossing(crosses) if crosses else None
         self._mask = None if hash_bits is None else (1 << hash_bits) - 1
         self._known = Vocabulary()  # keys of 64 bits whose names are below
-        self._names = HashedNames()
+        self._names_told = names_told
+        self._names = HashedNames(names_told)
 
     def __call__(
         self, samples: Samples, before: Sequence[Rejection] = ()
@@ -46,7 +53,7 @@ class Expansion:
 
     def _hashed(self, samples: Samples, mask: int) -> Samples:
         if self._known.size > _REMEMBERED:
-            self._known, self._names = Vocabulary(), HashedNames()
+            self._known, self._names = Vocabulary(), HashedNames(self._names_told)
         before = self._known.size
         self._known.add(samples.keys)
         for key in self._known.keys[before:].tolist():

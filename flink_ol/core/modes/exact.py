@@ -16,7 +16,7 @@ from flink_ol.core.evaluation import add_sums
 from flink_ol.core.learner import Learner, finite
 from flink_ol.core.ledger import Account, account_of
 from flink_ol.core.messages import VALUES, Update
-from flink_ol.core.names import Told, told
+from flink_ol.core.names import Told, named, told
 from flink_ol.core.samples import Samples, offsets_of, rejected_of
 from flink_ol.core.sequencer import Effect, KeepLearned, RejectSample, Sequencer, SequencerState
 from flink_ol.core.state import Delta, State
@@ -70,7 +70,10 @@ class ExactTrainer(Trainer):
         """What an update tells of names: those not told in this life."""
         before = self._named.size
         self._named.add(samples.keys)
-        return told(samples.names, distinct(samples.keys)[0], self._named.keys[before:])
+        new = self._named.keys[before:]
+        about = told(samples.names, distinct(samples.keys)[0], new)
+        # the learner groups its metrics by them, however many the model keeps
+        return Told(names=named(samples.names, new), others=about["others"])
 
 
 class ExactSequencer(Sequencer):
