@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import bisect
-import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 
-from benchmarks.streamed import Streamed, await_samples, streamed
+from benchmarks.streamed import await_samples, streamed
 from benchmarks.workloads import dense_json
 from flink_ol.client import Connection, MetricsReader, Predictor, SampleWriter
 
@@ -43,15 +46,9 @@ def measure(
         with SampleWriter(job.connection) as writer:
             writer.send_many(records[:1000])
         await_samples(job, 1000)  # from here on the workers are up
-        over = threading.Event()
-        feeding = threading.Thread(target=_feed, args=(job, records, rate, over), daemon=True)
-        feeding.start()
-        try:
+        with _fed(job.connection, records, rate):
             await_samples(job, _WARM_UP_S * rate)
             answers = _ask(job.connection, records, seconds)
-        finally:
-            over.set()
-            feeding.join()
         told = _recent(job.connection, seconds)
     versions = [answer.version for answer in answers]
     return {
@@ -68,10 +65,27 @@ def measure(
     }
 
 
-def _feed(job: Streamed, records: list[bytes], rate: int, over: threading.Event) -> None:
+@contextmanager
+def _fed(connection: Connection, records: list[bytes], rate: int) -> Iterator[None]:
+    """Samples come for as long as the block takes.
+
+    From a process of their own: in ours, who asks would wait for who feeds.
+    """
+    processes = get_context("spawn")
+    over = processes.Event()
+    feeding = processes.Process(target=_feed, args=(connection, records, rate, over), daemon=True)
+    feeding.start()
+    try:
+        yield
+    finally:
+        over.set()
+        feeding.join()
+
+
+def _feed(connection: Connection, records: list[bytes], rate: int, over: Event) -> None:
     """Blocks of records, as many as are due: one call a record would take a core."""
     began, sent = time.monotonic(), 0
-    with SampleWriter(job.connection, linger_ms=1) as writer:
+    with SampleWriter(connection, linger_ms=1) as writer:
         while not over.wait(_TURN_S):
             due = int((time.monotonic() - began) * rate) - sent
             place = sent % len(records)
