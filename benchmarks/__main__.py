@@ -92,7 +92,7 @@ def guard_command(
 @app.command("budget")
 def budget_command(
     workload: Annotated[str, typer.Option(help="NAME:FORMAT")] = "dense:json",
-    samples: Annotated[int, typer.Option(help="in the topic")] = 10_000_000,
+    samples: Annotated[int, typer.Option(help="in the topic")] = 40_000_000,
     workers: Annotated[int, typer.Option(help="training.workers")] = 2,
     window_ms: Annotated[int, typer.Option(help="training.batch_window_ms")] = 200,
     weights_ms: Annotated[int, typer.Option(help="weights.interval_ms")] = 100,
