@@ -31,6 +31,14 @@ _RESULTS = ROOT / "benchmarks" / "results"
 _PAGE = ROOT / "benchmarks" / "README.md"
 
 Out = Annotated[Path, typer.Option(help="folder of runs, tables and plots")]
+Workers = Annotated[int, typer.Option(help="training.workers")]
+# of those that replay a stream without a cluster
+Replayed = Annotated[str, typer.Option(help="NAME, or a path of lines of x and y, gzip or not")]
+Interval = Annotated[int, typer.Option(help="samples in an update")]
+OfStream = Annotated[int, typer.Option(help="of the stream, at most")]
+Late = Annotated[
+    int, typer.Option(min=0, help="batches that a worker learns before weights are back")
+]
 
 
 @app.command("suite")
@@ -93,7 +101,7 @@ def guard_command(
 def budget_command(
     workload: Annotated[str, typer.Option(help="NAME:FORMAT")] = "dense:json",
     samples: Annotated[int, typer.Option(help="in the topic")] = 40_000_000,
-    workers: Annotated[int, typer.Option(help="training.workers")] = 2,
+    workers: Workers = 2,
     window_ms: Annotated[int, typer.Option(help="training.batch_window_ms")] = 200,
     weights_ms: Annotated[int, typer.Option(help="weights.interval_ms")] = 100,
     batch: Annotated[int, typer.Option(help="samples in an update, alone")] = 10_000,
@@ -117,7 +125,7 @@ def budget_command(
 @app.command("throughput")
 def throughput_command(
     samples: Annotated[int, typer.Option(help="how many to fill the topic with")] = 10_000_000,
-    workers: Annotated[int, typer.Option(help="training.workers")] = 2,
+    workers: Workers = 2,
     window_ms: Annotated[int, typer.Option(help="training.batch_window_ms")] = 200,
     weights_ms: Annotated[int, typer.Option(help="weights.interval_ms")] = 100,
 ) -> None:
@@ -131,7 +139,7 @@ def throughput_command(
 def latency_command(
     rate: Annotated[int, typer.Option(help="samples per second meanwhile")] = 2_000,
     seconds: Annotated[int, typer.Option(help="how long to ask")] = 20,
-    workers: Annotated[int, typer.Option(help="training.workers")] = 2,
+    workers: Workers = 2,
     window_ms: Annotated[int, typer.Option(help="training.batch_window_ms")] = 100,
     weights_ms: Annotated[int, typer.Option(help="weights.interval_ms")] = 50,
 ) -> None:
@@ -170,15 +178,11 @@ def images_command(
 
 @app.command("compression")
 def compression_command(
-    workload: Annotated[
-        str, typer.Option(help="NAME, or a path of lines of x and y, gzip or not")
-    ] = "hashed",
-    workers: Annotated[int, typer.Option(help="training.workers")] = 2,
-    interval: Annotated[int, typer.Option(help="samples in an update")] = 500,
-    samples: Annotated[int, typer.Option(help="of the stream, at most")] = 60_000,
-    late: Annotated[
-        int, typer.Option(min=0, help="batches that a worker learns before weights are back")
-    ] = 1,
+    workload: Replayed = "hashed",
+    workers: Workers = 2,
+    interval: Interval = 500,
+    samples: OfStream = 60_000,
+    late: Late = 1,
 ) -> None:
     """Bytes an update and log loss for each training.compression, without a cluster."""
     plan = compression.Plan(workload, workers, interval, samples, late)
@@ -187,15 +191,11 @@ def compression_command(
 
 @app.command("frames")
 def frames_command(
-    workload: Annotated[
-        str, typer.Option(help="NAME, or a path of lines of x and y, gzip or not")
-    ] = "hashed",
-    workers: Annotated[int, typer.Option(help="training.workers")] = 2,
-    interval: Annotated[int, typer.Option(help="samples in an update")] = 500,
-    samples: Annotated[int, typer.Option(help="of the stream, at most")] = 30_000,
-    late: Annotated[
-        int, typer.Option(min=0, help="batches that a worker learns before weights are back")
-    ] = 1,
+    workload: Replayed = "hashed",
+    workers: Workers = 2,
+    interval: Interval = 500,
+    samples: OfStream = 30_000,
+    late: Late = 1,
 ) -> None:
     """Bytes a weights frame and log loss for each weights.numbers, without a cluster."""
     plan = compression.Plan(workload, workers, interval, samples, late)
@@ -204,16 +204,12 @@ def frames_command(
 
 @app.command("merging")
 def merging_command(
-    workload: Annotated[
-        str, typer.Option(help="NAME, or a path of lines of x and y, gzip or not")
-    ] = "flights",
+    workload: Replayed = "flights",
     workers: Annotated[str, typer.Option(help="numbers with commas")] = "1,2,4,8",
     interval: Annotated[str, typer.Option(help="samples a merge, with commas")] = "50,500,5000",
     optimizers: Annotated[str, typer.Option(help="with commas")] = ",".join(merging.OPTIMIZERS),
-    samples: Annotated[int, typer.Option(help="of the stream, at most")] = 50_000,
-    late: Annotated[
-        int, typer.Option(min=0, help="batches that a worker learns before weights are back")
-    ] = 0,
+    samples: OfStream = 50_000,
+    late: Late = 0,
     plots: Annotated[bool, typer.Option(help="draw the curves too")] = True,
     out: Out = _RESULTS,
 ) -> None:

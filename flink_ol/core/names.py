@@ -29,10 +29,11 @@ class HashedNames(dict[int, str]):
     def meet(self, key: int, name: str) -> None:
         """A name that was not met before."""
         first = self.setdefault(key, name)
+        if self.all_told:
+            return
         if first != name:
             self._several.setdefault(key, [first]).append(name)
-        if self._room > 0:
-            self._untold.setdefault(key, []).append(name)
+        self._untold.setdefault(key, []).append(name)
 
     @property
     def all_told(self) -> bool:
@@ -41,7 +42,9 @@ class HashedNames(dict[int, str]):
 
     def tell(self, keys: np.ndarray, new: np.ndarray) -> dict[int, tuple[str, ...]]:
         """By index of ``keys`` the names not told yet, and of ``new`` among them all."""
-        found = {}
+        found: dict[int, tuple[str, ...]] = {}
+        if self.all_told:
+            return found
         if self._several:
             found = {key: tuple(self._several[key]) for key in new.tolist() if key in self._several}
         if self._untold:
@@ -50,8 +53,9 @@ class HashedNames(dict[int, str]):
                 if names is not None:
                     self._room -= len(names)
                     found.setdefault(key, tuple(names))
-        if self.all_told:
+        if self._room <= 0:  # just now: nobody will ask for them
             self._untold.clear()
+            self._several.clear()
         return found
 
 
@@ -64,11 +68,16 @@ class Told(TypedDict):
 
 def told(names: Mapping[int, str], keys: np.ndarray, new: np.ndarray) -> Told:
     """What samples with ``names`` have to tell of ``keys``, of which ``new`` are not known yet."""
-    if isinstance(names, HashedNames):
-        if names.all_told:
-            return Told(names={}, others={})
-        return Told(names=named(names, new), others=names.tell(keys, new))
-    return Told(names=named(names, new), others={})
+    if isinstance(names, HashedNames) and names.all_told:
+        return Told(names={}, others={})
+    return Told(names=named(names, new), others=others(names, keys, new))
+
+
+def others(
+    names: Mapping[int, str], keys: np.ndarray, new: np.ndarray
+) -> dict[int, tuple[str, ...]]:
+    """All names to tell of features that may share an index; none where each has its own."""
+    return names.tell(keys, new) if isinstance(names, HashedNames) else {}
 
 
 def named(names: Mapping[int, str], keys: np.ndarray) -> dict[int, str]:

@@ -16,7 +16,7 @@ from flink_ol.core.evaluation import add_sums
 from flink_ol.core.learner import Learner, finite
 from flink_ol.core.ledger import Account, account_of
 from flink_ol.core.messages import VALUES, Update
-from flink_ol.core.names import Told, named, told
+from flink_ol.core.names import Told, named, others
 from flink_ol.core.samples import Samples, offsets_of, rejected_of
 from flink_ol.core.sequencer import Effect, KeepLearned, RejectSample, Sequencer, SequencerState
 from flink_ol.core.state import Delta, State
@@ -71,9 +71,9 @@ class ExactTrainer(Trainer):
         before = self._named.size
         self._named.add(samples.keys)
         new = self._named.keys[before:]
-        about = told(samples.names, distinct(samples.keys)[0], new)
-        # the learner groups its metrics by them, however many the model keeps
-        return Told(names=named(samples.names, new), others=about["others"])
+        shared = others(samples.names, distinct(samples.keys)[0], new)
+        # the learner groups its metrics by names, however many the model keeps
+        return Told(names=named(samples.names, new), others=shared)
 
 
 class ExactSequencer(Sequencer):
