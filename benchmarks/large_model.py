@@ -18,6 +18,7 @@ from flink_ol.core.config import Features, Ftrl, Learning, LinearModel
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Hello, Worker
 from flink_ol.core.model import EntryArrived, Model, PublishWeights
+from flink_ol.core.modes.local import LocalTrainer
 from flink_ol.core.samples import Samples
 from flink_ol.core.sequencer import (
     Append,
@@ -27,7 +28,7 @@ from flink_ol.core.sequencer import (
     SequencerState,
     UpdateArrived,
 )
-from flink_ol.core.trainer import BatchArrived, FrameArrived, SendUpdate, Trainer
+from flink_ol.core.trainer import BatchArrived, FrameArrived, SendUpdate
 from flink_ol.operators.stored_log import StoredLog
 from flink_ol.wire.entries import decode_entry, encode_entry
 from flink_ol.wire.frames import decode_frame, encode_frame, peek_frame
@@ -102,7 +103,7 @@ class _Loop:
     def __init__(self) -> None:
         learner = Learner(LEARNING)
         self.rng = np.random.default_rng(0)
-        self._trainer, self._model = Trainer(learner), Model(learner, "large", "")
+        self._trainer, self._model = LocalTrainer(learner), Model(learner, "large", "")
         self._sequencer = Sequencer(LEARNING, {"weights": 0})
         self._learns = self._trainer.initial(Worker(0, 1))
         self._orders, self._folds = SequencerState(), self._model.initial()

@@ -59,6 +59,9 @@ class Delta(NamedTuple):
         return all(bool(np.isfinite(array).all()) for array in self.arrays.values())
 
 
+NOTHING = Delta(np.empty(0, np.int64), {})
+
+
 class State:
     """Arrays of one replica; rows of per-feature arrays are slots of its vocabulary.
 

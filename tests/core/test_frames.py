@@ -7,11 +7,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from flink_ol.core import replica, trainer
+from flink_ol.core import trainer
 from flink_ol.core.frames import Frames
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Frame, Hello, Update, Version, Worker
+from flink_ol.core.modes.local import LocalTrainer
 from flink_ol.core.state import ArraySpec, Delta, State
+from flink_ol.core.trainer import replica
 from tests.core.frame_job import ME, SETTINGS, Job, batch, learn, show, updates
 
 NAN = float("nan")
@@ -34,7 +36,7 @@ def assert_same(one: State, other: State, rtol: float = 1e-9) -> None:
 def test_changes_give_what_whole_frames_give_however_late_they_come(name: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     learner = Learner(SETTINGS[name])
-    machine, job = trainer.Trainer(learner), Job(learner)
+    machine, job = LocalTrainer(learner), Job(learner)
     by_changes = machine.initial(ME)
     job.hello()
     sent: list[Update] = []
@@ -61,7 +63,7 @@ def test_changes_give_what_whole_frames_give_however_late_they_come(name: str, s
 @pytest.mark.parametrize("name", SETTINGS)
 def test_without_pending_updates_changes_give_the_bits_of_whole_frames(name: str) -> None:
     learner = Learner(SETTINGS[name])
-    machine, job = trainer.Trainer(learner), Job(learner)
+    machine, job = LocalTrainer(learner), Job(learner)
     state = machine.initial(ME)
     job.hello()
     show(machine, state, job.frames[0])
@@ -76,7 +78,7 @@ def test_without_pending_updates_changes_give_the_bits_of_whole_frames(name: str
 
 def test_one_worker_fed_with_changes_equals_a_plain_loop() -> None:
     learner = Learner(SETTINGS["standardised sgd"])
-    machine, job = trainer.Trainer(learner), Job(learner)
+    machine, job = LocalTrainer(learner), Job(learner)
     state, plain, label = machine.initial(ME), learner.initial(), NAN
     job.hello()
     show(machine, state, job.frames[0])
@@ -96,7 +98,7 @@ def test_one_worker_fed_with_changes_equals_a_plain_loop() -> None:
 
 def test_a_lost_change_is_waited_out_asked_about_once_and_mended() -> None:
     learner = Learner(SETTINGS["standardised sgd"])
-    machine, job = trainer.Trainer(learner), Job(learner)
+    machine, job = LocalTrainer(learner), Job(learner)
     state = machine.initial(ME)
     job.hello()
     learn(machine, state, 0)  # says hello
@@ -123,7 +125,7 @@ def test_a_lost_change_is_waited_out_asked_about_once_and_mended() -> None:
 
 def test_a_change_that_leaves_out_what_it_acknowledges_waits_for_a_whole_frame() -> None:
     learner = Learner(SETTINGS["standardised sgd"])
-    machine, job = trainer.Trainer(learner), Job(learner)
+    machine, job = LocalTrainer(learner), Job(learner)
     state = machine.initial(ME)
     job.hello()
     for number in range(8):
@@ -146,7 +148,7 @@ def test_a_change_that_leaves_out_what_it_acknowledges_waits_for_a_whole_frame()
 
 def test_ghosts_and_old_changes_are_dropped_and_counted() -> None:
     learner = Learner(SETTINGS["standardised sgd"])
-    machine, job = trainer.Trainer(learner), Job(learner)
+    machine, job = LocalTrainer(learner), Job(learner)
     state = machine.initial(ME)
     job.hello()
     show(machine, state, job.frames[0])
@@ -162,7 +164,7 @@ def test_ghosts_and_old_changes_are_dropped_and_counted() -> None:
 
 def test_a_restored_chain_gives_the_bits_of_the_life_before() -> None:
     learner = Learner(SETTINGS["standardised sgd"])
-    machine, job = trainer.Trainer(learner), Job(learner)
+    machine, job = LocalTrainer(learner), Job(learner)
     state = machine.initial(ME)
     job.hello()
     chain: list[Frame] = []
@@ -188,7 +190,7 @@ def test_a_restored_chain_gives_the_bits_of_the_life_before() -> None:
 
 def test_names_travel_until_a_frame_has_the_feature_whole_or_change() -> None:
     learner = Learner(SETTINGS["standardised sgd"])
-    machine, job = trainer.Trainer(learner), Job(learner)
+    machine, job = LocalTrainer(learner), Job(learner)
     state = machine.initial(ME)
     job.hello()
     known: set[int] = set()

@@ -11,6 +11,7 @@ from flink_ol.core import trainer
 from flink_ol.core.config import AdaGrad, Adam, Features
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Frame, Hello, Update, Version, Worker
+from flink_ol.core.modes.local import LocalTrainer
 from flink_ol.core.quantisation import Numbers
 from flink_ol.core.rounded_frames import codes_of, taken, told, view_of
 from flink_ol.core.state import ArraySpec, Delta, State
@@ -44,7 +45,7 @@ def through_wire(frame: Frame) -> Frame:
 def test_every_trainer_holds_the_publishers_view_to_the_bit(name: str, numbers: Numbers) -> None:
     rng = np.random.default_rng(5)
     learner = Learner(ROUNDED[name])
-    machine, job = trainer.Trainer(learner), Job(learner, numbers)
+    machine, job = LocalTrainer(learner), Job(learner, numbers)
     workers = [machine.initial(ME), machine.initial(OTHER)]
     for state in workers:
         job.hello(state.worker)
@@ -121,7 +122,7 @@ def test_errors_stay_within_one_rounding_over_a_thousand_versions(numbers: Numbe
 
 def test_whole_frames_are_the_model_exactly_and_views_begin_anew() -> None:
     learner = Learner(ROUNDED["standardised sgd"])
-    machine, job = trainer.Trainer(learner), Job(learner, "int8")
+    machine, job = LocalTrainer(learner), Job(learner, "int8")
     state = machine.initial(ME)
     job.hello()
     rounded = 0
@@ -146,7 +147,7 @@ def test_whole_frames_are_the_model_exactly_and_views_begin_anew() -> None:
 @pytest.mark.parametrize("name", ["standardised sgd", "mlp"])
 def test_a_restored_chain_gives_the_view_of_the_life_before(name: str) -> None:
     learner = Learner(ROUNDED[name])
-    machine, job = trainer.Trainer(learner), Job(learner, "int8")
+    machine, job = LocalTrainer(learner), Job(learner, "int8")
     state = machine.initial(ME)
     job.hello()
     chain: list[bytes] = []
@@ -169,7 +170,7 @@ def test_a_restored_chain_gives_the_view_of_the_life_before(name: str) -> None:
 
 def test_a_model_restored_from_its_snapshot_begins_with_a_whole_frame() -> None:
     learner = Learner(ROUNDED["standardised sgd"])
-    machine, job = trainer.Trainer(learner), Job(learner, "int8")
+    machine, job = LocalTrainer(learner), Job(learner, "int8")
     state = machine.initial(ME)
     job.hello()
     for number in range(8):
@@ -189,7 +190,7 @@ def test_a_model_restored_from_its_snapshot_begins_with_a_whole_frame() -> None:
 
 def test_a_rounded_change_of_a_frame_without_a_view_asks_for_a_whole_one() -> None:
     learner = Learner(ROUNDED["standardised sgd"])
-    machine, job = trainer.Trainer(learner), Job(learner, "int8")
+    machine, job = LocalTrainer(learner), Job(learner, "int8")
     state = machine.initial(ME)
     job.hello()
     show(machine, state, job.frames[0]._replace(codes={}))
@@ -206,7 +207,7 @@ def test_a_rounded_change_of_a_frame_without_a_view_asks_for_a_whole_one() -> No
 @pytest.mark.parametrize("name", ROUNDED)
 def test_only_parameters_are_rounded(name: str) -> None:
     learner = Learner(ROUNDED[name])
-    machine, job = trainer.Trainer(learner), Job(learner, "int8")
+    machine, job = LocalTrainer(learner), Job(learner, "int8")
     state = machine.initial(ME)
     job.hello()
     codes = codes_of(learner, "int8")

@@ -16,6 +16,7 @@ from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Account, Tally, ledger_from_json, ledger_to_json
 from flink_ol.core.loop import Loop
 from flink_ol.core.messages import Update, Worker
+from flink_ol.core.modes.local import LocalTrainer
 from flink_ol.core.samples import Rejection, Samples, rejection_of, row_numbers
 from flink_ol.core.sequencer import (
     Append,
@@ -24,7 +25,7 @@ from flink_ol.core.sequencer import (
     UpdateArrived,
     UpdateSpoilt,
 )
-from flink_ol.core.trainer import BatchArrived, DeadLetter, SendUpdate, Trainer
+from flink_ol.core.trainer import BatchArrived, DeadLetter, SendUpdate
 
 LEARNING = Learning(task="regression", optimizer=Sgd(learning_rate=0.01))
 LEARNER = Learner(LEARNING)
@@ -60,7 +61,7 @@ def decoded(rows_by_record: list[list[float]]) -> tuple[Samples, list[Rejection]
 
 
 def handled(rows_by_record: list[list[float]]) -> tuple[list[Update], list[Rejection]]:
-    trainer = Trainer(LEARNER)
+    trainer = LocalTrainer(LEARNER)
     state = trainer.initial(Worker(0, 1))
     samples, rejections = decoded(rows_by_record)
     effects = trainer.handle(state, BatchArrived(0, samples, rejections, 0))

@@ -13,9 +13,9 @@ from flink_ol.core.learner import Learner
 from flink_ol.core.loop import Loop
 from flink_ol.core.messages import INITIAL, Snapshot, Worker
 from flink_ol.core.model import Model
+from flink_ol.core.modes.local import LocalTrainer
 from flink_ol.core.samples import Samples
 from flink_ol.core.start import start_of
-from flink_ol.core.trainer import Trainer
 from flink_ol.wire.formats import sample_format
 from flink_ol.wire.json_samples import JsonFields
 from flink_ol.wire.model_file import decode_snapshot, encode_snapshot
@@ -72,7 +72,10 @@ def test_version_0_of_every_replica_is_the_model_to_begin_with() -> None:
     learning = _learning({})
     first = _first_half(learning)
     learner = Learner(learning, start=start_of(first))
-    model, trainer = Model(learner, "job", "hash").initial(), Trainer(learner).initial(Worker(0, 1))
+    model, trainer = (
+        Model(learner, "job", "hash").initial(),
+        LocalTrainer(learner).initial(Worker(0, 1)),
+    )
     assert model.version == trainer.version == INITIAL
     for state in (model.arrays, trainer.replica):
         np.testing.assert_array_equal(state.rows("weights"), first.frame.arrays["weights"])

@@ -13,6 +13,7 @@ from flink_ol.core.modes.bounded import (
     StepSequencer,
 )
 from flink_ol.core.modes.exact import ExactSequencer, ExactTrainer
+from flink_ol.core.modes.local import LocalTrainer
 from flink_ol.core.modes.sync import SyncSequencer, SyncTrainer
 from flink_ol.core.quantisation import Numbers
 from flink_ol.core.rounded_frames import codes_of
@@ -27,7 +28,7 @@ def trainer_of(training: Training, learner: Learner, ends: Ends) -> Trainer:
     """The trainer of the mode; ``ends`` is empty where the input has none."""
     match training:
         case Local():
-            return Trainer(learner, training.compression)
+            return LocalTrainer(learner, training.compression)
         case Sync():
             return SyncTrainer(learner, training, ends)
         case Bounded():

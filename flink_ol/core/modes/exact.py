@@ -19,9 +19,8 @@ from flink_ol.core.messages import VALUES, Update
 from flink_ol.core.names import Told, named, others
 from flink_ol.core.samples import Samples, offsets_of, rejected_of
 from flink_ol.core.sequencer import Effect, KeepLearned, RejectSample, Sequencer, SequencerState
-from flink_ol.core.state import Delta, State
+from flink_ol.core.state import State
 from flink_ol.core.trainer import (
-    NOT_FINITE,
     BatchArrived,
     Progress,
     SaveProgress,
@@ -30,10 +29,9 @@ from flink_ol.core.trainer import (
     TrainerState,
 )
 from flink_ol.core.trainer import Effect as TrainerEffect
+from flink_ol.core.trainer.guards import NOT_FINITE
 from flink_ol.core.unadmitted import Counts, Waiting
 from flink_ol.core.vocabulary import Vocabulary
-
-_NOTHING = Delta(np.empty(0, np.int64), {})
 
 
 class ExactTrainer(Trainer):
@@ -47,21 +45,9 @@ class ExactTrainer(Trainer):
         effects = self._greet(state, event)
         samples, partition = event.samples, event.partition
         account = account_of(samples.offsets, offsets_of(event.rejections))
-        progress = state.progress.get(partition, Progress())
-        update = Update(
-            partition,
-            progress.sequence + 1,
-            state.worker,
-            state.version,
-            account,
-            _NOTHING,
-            {},
-            {},
-            event.newest_ms,
-            VALUES,
-            samples,
-        )._replace(**self._new_names(samples))
-        progress = progress._replace(sequence=update.sequence)
+        update = self._next(state, partition, account, event.newest_ms)
+        update = update._replace(meaning=VALUES, samples=samples, **self._new_names(samples))
+        progress = state.progress.get(partition, Progress())._replace(sequence=update.sequence)
         state.progress[partition] = progress
         effects += (SendUpdate(update, pending=False), SaveProgress(partition, progress))
         return effects

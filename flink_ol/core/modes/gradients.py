@@ -6,6 +6,7 @@ where a contribution can be refused, until the model has it).
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -23,7 +24,6 @@ from flink_ol.core.samples import Samples, rejected_of
 from flink_ol.core.sequencer import Append, Sequencer, SequencerState
 from flink_ol.core.state import Delta
 from flink_ol.core.trainer import (
-    NOT_FINITE,
     BatchArrived,
     DeadLetter,
     DropBatches,
@@ -38,6 +38,7 @@ from flink_ol.core.trainer import (
     TrainerState,
     WakeMe,
 )
+from flink_ol.core.trainer.guards import NOT_FINITE
 from flink_ol.core.waiting_room import Batch, Room
 
 
@@ -117,13 +118,13 @@ class GradientTrainer(Trainer):
         """Whether something waits for the model, not for more samples."""
         return room.waiting > 0
 
+    @abstractmethod
     def _due(self, state: TrainerState, partition: int, room: Room) -> Contribution | None:
         """What may be sent now; None: nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _sent(self, state: TrainerState, partition: int, room: Room, due: Contribution) -> None:
         """``due`` went out, and the progress has its sequence number."""
-        raise NotImplementedError
 
     def _contribute(
         self, state: TrainerState, partition: int, room: Room, due: Contribution
@@ -136,22 +137,15 @@ class GradientTrainer(Trainer):
         codes: Mapping[str, str] = {}
         if self._lossy is not None:
             delta, _, codes = self._lessen(self._lossy, state, partition, delta, effects)
-        update = Update(
-            partition,
-            progress.sequence + 1,
-            state.worker,
-            state.version,
-            account,
-            delta,
-            sums,
-            {},
-            taken.newest_ms,
-            GRADIENT,
-            None,
-            due.round,
-            due.ends_pass,
+        update = self._next(state, partition, account, taken.newest_ms)._replace(
+            delta=delta,
+            sums=sums,
+            meaning=GRADIENT,
+            round=due.round,
+            ends_pass=due.ends_pass,
             codes=codes,
-        )._replace(**self._names(state, delta, taken.samples))
+            **self._names(state, delta, taken.samples),
+        )
         labels = taken.samples.labels
         label = float(labels[-1]) if len(labels) else progress.label
         state.progress[partition] = progress._replace(sequence=update.sequence, label=label)
