@@ -18,13 +18,12 @@ from flink_ol.core.config import Features, Ftrl, Learning, LinearModel
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Hello, Worker
 from flink_ol.core.model import EntryArrived, Model, PublishWeights
-from flink_ol.core.modes.local import LocalTrainer
+from flink_ol.core.modes.local import LocalSequencer, LocalTrainer
 from flink_ol.core.samples import Samples
 from flink_ol.core.sequencer import (
     Append,
     Event,
     HelloArrived,
-    Sequencer,
     SequencerState,
     UpdateArrived,
 )
@@ -104,7 +103,7 @@ class _Loop:
         learner = Learner(LEARNING)
         self.rng = np.random.default_rng(0)
         self._trainer, self._model = LocalTrainer(learner), Model(learner, "large", "")
-        self._sequencer = Sequencer(LEARNING, {"weights": 0})
+        self._sequencer = LocalSequencer(LEARNING, {"weights": 0})
         self._learns = self._trainer.initial(Worker(0, 1))
         self._orders, self._folds = SequencerState(), self._model.initial()
         self._model_log, self._model_state = StoredLog(), BroadcastState()

@@ -20,7 +20,7 @@ from flink_ol.core import sequencer as sequencers
 from flink_ol.core import trainer as trainers
 from flink_ol.core.evaluation import metrics
 from flink_ol.core.learner import Learner
-from flink_ol.core.messages import Frame, Update, Worker
+from flink_ol.core.messages import WEIGHTS, Frame, Update, Worker
 from flink_ol.core.modes import sequencer_of, trainer_of
 from flink_ol.core.quantisation import Numbers
 from flink_ol.core.samples import Samples, joined
@@ -54,9 +54,7 @@ class Turns:
         """
         self._learner, training = learner, training or Local(workers=workers)
         self._trainer = trainer_of(training, learner, {})
-        self._sequencer = sequencer_of(
-            training, learner, {sequencers.WEIGHTS: 0}, frozenset(range(workers))
-        )
+        self._sequencer = sequencer_of(training, learner, {WEIGHTS: 0}, frozenset(range(workers)))
         self._model = models.Model(learner, "turns", "", numbers=numbers)
         self._learn = [self._trainer.initial(Worker(i, 1)) for i in range(workers)]
         self._order = self._sequencer.initial()

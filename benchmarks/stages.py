@@ -20,10 +20,10 @@ from flink_ol.core import model as models
 from flink_ol.core import sequencer as sequencers
 from flink_ol.core import trainer as trainers
 from flink_ol.core.learner import Learner
-from flink_ol.core.messages import Entry, Worker
+from flink_ol.core.messages import WEIGHTS, Entry, Worker
 from flink_ol.core.model import Model
-from flink_ol.core.modes.local import LocalTrainer
-from flink_ol.core.sequencer import Sequencer, SequencerState
+from flink_ol.core.modes.local import LocalSequencer, LocalTrainer
+from flink_ol.core.sequencer import SequencerState
 from flink_ol.job.spec import Spec
 from flink_ol.wire.entries import decode_entry, encode_entry
 from flink_ol.wire.formats import sample_format
@@ -52,7 +52,7 @@ class _Loop:
         self._decoder = sample_format(spec.samples.format, spec.samples.fields, spec.learning)
         learner = Learner(spec.learning, spec.metrics.evaluation)
         self._trainer = LocalTrainer(learner)
-        self._sequencer = Sequencer(spec.learning, {sequencers.WEIGHTS: 0})
+        self._sequencer = LocalSequencer(spec.learning, {WEIGHTS: 0})
         self._model = Model(learner, spec.name, spec.hash)
         self._trainer_state = self._trainer.initial(Worker(0, 1))
         self._sequencer_state, self._model_state = SequencerState(), self._model.initial()

@@ -13,7 +13,7 @@ from flink_ol.core import model as models
 from flink_ol.core import sequencer as sequencers
 from flink_ol.core import trainer as trainers
 from flink_ol.core.learner import Learner
-from flink_ol.core.messages import Entry, Snapshot, Worker
+from flink_ol.core.messages import WEIGHTS, Entry, Snapshot, Worker
 from flink_ol.core.model import Model, PublishMetrics, PublishWeights
 from flink_ol.core.modes import sequencer_of, trainer_of
 from flink_ol.core.samples import Rejection, Samples
@@ -45,7 +45,7 @@ class Loop:
         self._model = Model(learner, job, spec_hash)
         self._trainer = trainer_of(training, learner, ends)
         shards = frozenset(ends or (0,))
-        self._sequencer = sequencer_of(training, learner, {sequencers.WEIGHTS: 0}, shards)
+        self._sequencer = sequencer_of(training, learner, {WEIGHTS: 0}, shards)
         self._trainer_state = self._trainer.initial(Worker(0, 1))
         self._sequencer_state = self._sequencer.initial()
         self._model_state = self._model.initial()

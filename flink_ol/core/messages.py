@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flink_ol.core.ledger import Account
+from flink_ol.core.ledger import Account, Tally
 from flink_ol.core.samples import Samples
-from flink_ol.core.state import Delta
+from flink_ol.core.state import NOTHING, Delta
 from flink_ol.core.unadmitted import Counts
 
 
@@ -25,6 +25,10 @@ INITIAL = Version(0, 0)
 
 # what the arrays of an update say
 DIFFERENCE, GRADIENT, VALUES = "difference", "gradient", "values"
+
+# what an entry may have published
+WEIGHTS, SNAPSHOT, METRICS = "weights", "snapshot", "metrics"
+WHOLE = "whole"  # beside WEIGHTS: not just what changed
 
 
 class Worker(NamedTuple):
@@ -59,6 +63,19 @@ class Update(NamedTuple):
     others: Mapping[int, tuple[str, ...]] = {}  # names that met in one index of hash_bits
     codes: Mapping[str, str] = {}  # array of delta -> numbers that hold it, see core.lossy
 
+    def without_delta(self) -> Update:
+        """The update with all its samples rejected and nothing to merge."""
+        account = self.account
+        rejected = account.learned.join(account.rejected)
+        more = account.more_samples + account.more_letters
+        return self._replace(
+            account=Account(Tally(), rejected, more_letters=more),
+            delta=NOTHING,
+            sums={},
+            names={},
+            others={},
+        )
+
 
 class Pace(NamedTuple):
     """How far the shards are together, where they wait for each other."""
@@ -81,7 +98,7 @@ class Entry(NamedTuple):
     divisor: float = 1.0  # of the summed gradients
     rate_scale: float = 1.0  # factor of the learning rate for what is learned from now on
     workers: tuple[Worker, ...] = ()  # all trainers that have said hello in this epoch
-    publish: frozenset[str] = frozenset()  # of "weights", "whole", "snapshot", "metrics"
+    publish: frozenset[str] = frozenset()  # of WEIGHTS, WHOLE, SNAPSHOT, METRICS
     # the control command it answers, as read; with ``refused``, a reason, where it was not obeyed
     command: Mapping[str, Any] | None = None
     pace: Pace = PACE_AT_FIRST  # for the trainers, of what they may do from now on

@@ -21,8 +21,12 @@ from flink_ol.core.messages import (
     DIFFERENCE,
     GRADIENT,
     INITIAL,
+    METRICS,
     PACE_AT_FIRST,
+    SNAPSHOT,
     VALUES,
+    WEIGHTS,
+    WHOLE,
     Entry,
     Frame,
     Pace,
@@ -35,7 +39,6 @@ from flink_ol.core.messages import (
 from flink_ol.core.names import KeptNames
 from flink_ol.core.quantisation import Numbers
 from flink_ol.core.rounded_frames import Codes, codes_of
-from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS, WHOLE, without_delta
 from flink_ol.core.state import State
 
 LAG_BINS = 16
@@ -355,4 +358,4 @@ def _step(state: ModelState, entry: Entry, learner: Learner) -> Sequence[Update]
     if state.arrays.values(touched).finite():
         return entry.updates
     state.arrays.assign(before)
-    return [without_delta(update) for update in entry.updates]
+    return [update.without_delta() for update in entry.updates]

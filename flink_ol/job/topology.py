@@ -12,7 +12,7 @@ from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironme
 from pyflink.java_gateway import get_gateway
 from pyflink.util.java_utils import get_j_env_configuration
 
-from flink_ol.core.sequencer import METRICS, SNAPSHOT, WEIGHTS
+from flink_ol.core.messages import METRICS, SNAPSHOT, WEIGHTS
 from flink_ol.core.training import Exact
 from flink_ol.job.endpoints import Endpoints
 from flink_ol.job.origin import own_folder

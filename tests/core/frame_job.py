@@ -15,9 +15,10 @@ from flink_ol.core.features.admission import Admission
 from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Frame, Hello, Update, Worker
 from flink_ol.core.model import EntryArrived, Model, PublishWeights
+from flink_ol.core.modes.local import LocalSequencer
 from flink_ol.core.quantisation import Numbers
 from flink_ol.core.samples import Samples
-from flink_ol.core.sequencer import Append, HelloArrived, Sequencer, SequencerState, UpdateArrived
+from flink_ol.core.sequencer import Append, HelloArrived, SequencerState, UpdateArrived
 from tests.core.streams import samples_of
 
 ME = Worker(0, 11)
@@ -65,7 +66,7 @@ class Job:
 
     def __init__(self, learner: Learner, numbers: Numbers | None = None) -> None:
         self.learner = learner
-        self.sequencer = Sequencer(learner.learning, {"weights": 0})
+        self.sequencer = LocalSequencer(learner.learning, {"weights": 0})
         self.sequencer_state = SequencerState()
         self.model = Model(learner, "job", "hash", numbers=numbers)
         self.state = self.model.initial()

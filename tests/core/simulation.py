@@ -16,7 +16,7 @@ from flink_ol.core import model, sequencer, trainer
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Account, Tally
 from flink_ol.core.messages import Entry, Frame, Update, Worker
-from flink_ol.core.modes.local import LocalTrainer
+from flink_ol.core.modes.local import LocalSequencer, LocalTrainer
 from flink_ol.core.samples import Rejection, Samples
 
 FEATURES = 3
@@ -69,7 +69,7 @@ class Simulation:
     def __init__(self, learner: Learner, workers: int, partitions: int) -> None:
         self.learner, self.partitions = learner, partitions
         self.trainer = LocalTrainer(learner)
-        self.sequencer = sequencer.Sequencer(
+        self.sequencer = LocalSequencer(
             learner.learning, {"weights": 0, "snapshot": 40, "metrics": 40}
         )
         self.model = model.Model(learner, "simulated", "hash")

@@ -15,8 +15,9 @@ from flink_ol.core.learner import Learner
 from flink_ol.core.loop import Loop
 from flink_ol.core.messages import Entry, Version
 from flink_ol.core.model import EntryArrived, Model
+from flink_ol.core.modes.local import LocalSequencer
 from flink_ol.core.samples import Samples
-from flink_ol.core.sequencer import Sequencer, SequencerState, UpdateArrived
+from flink_ol.core.sequencer import SequencerState, UpdateArrived
 from flink_ol.wire.model_file import decode_snapshot, encode_snapshot
 from flink_ol.wire.operator_state import decode_sequencer_state, encode_sequencer_state
 from tests.core.streams import samples_of
@@ -206,7 +207,7 @@ def test_a_clock_that_goes_back_drops_nothing_new() -> None:
 
 def test_the_sequencer_goes_on_with_its_times_after_a_restart() -> None:
     entries = entries_of([(10, [1]), (700, [2])])
-    sequencer, state = Sequencer(learning(), {}), SequencerState()
+    sequencer, state = LocalSequencer(learning(), {}), SequencerState()
     for entry in entries:
         sequencer.handle(state, UpdateArrived(entry.updates[0]), entry.time_ms)
     assert state.activity.pauses

@@ -12,10 +12,9 @@ from flink_ol.core.config import Learning, MlpModel, Sgd
 from flink_ol.core.frame_rate import FrameRate, Outgoing
 from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Account
-from flink_ol.core.messages import Hello, Update, Version, Worker
+from flink_ol.core.messages import WEIGHTS, Hello, Update, Version, Worker
 from flink_ol.core.modes import sequencer_of
 from flink_ol.core.sequencer import (
-    WEIGHTS,
     Append,
     Event,
     HelloArrived,

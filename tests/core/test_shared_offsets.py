@@ -16,11 +16,10 @@ from flink_ol.core.learner import Learner
 from flink_ol.core.ledger import Account, Tally, ledger_from_json, ledger_to_json
 from flink_ol.core.loop import Loop
 from flink_ol.core.messages import Update, Worker
-from flink_ol.core.modes.local import LocalTrainer
+from flink_ol.core.modes.local import LocalSequencer, LocalTrainer
 from flink_ol.core.samples import Rejection, Samples, rejection_of, row_numbers
 from flink_ol.core.sequencer import (
     Append,
-    Sequencer,
     SequencerState,
     UpdateArrived,
     UpdateSpoilt,
@@ -120,7 +119,7 @@ def test_the_evaluation_counts_samples_and_the_ledger_records() -> None:
 
 def test_a_worker_weighs_by_its_samples_however_few_records_hold_them() -> None:
     updates = [handled([[GOOD]])[0][0], handled([[GOOD] * 3])[0][0]]
-    sequencer, state = Sequencer(LEARNING, {}), SequencerState()
+    sequencer, state = LocalSequencer(LEARNING, {}), SequencerState()
     for index, update in enumerate(updates):
         told = update._replace(worker=Worker(index, 1), partition=index)
         (append,) = sequencer.handle(state, UpdateArrived(told), 0)
@@ -131,7 +130,7 @@ def test_a_worker_weighs_by_its_samples_however_few_records_hold_them() -> None:
 def test_a_spoilt_update_rejects_each_of_its_samples() -> None:
     (update,), _ = handled([[GOOD] * 3, [GOOD, BAD]])
     delta = update.delta._replace(arrays={"weights": np.array([[np.nan]])})
-    spoilt, append = Sequencer(LEARNING, {}).handle(
+    spoilt, append = LocalSequencer(LEARNING, {}).handle(
         SequencerState(), UpdateArrived(update._replace(delta=delta)), 0
     )
     assert isinstance(spoilt, UpdateSpoilt)

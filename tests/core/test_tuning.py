@@ -29,7 +29,8 @@ from flink_ol.core.loop import Loop
 from flink_ol.core.messages import Snapshot
 from flink_ol.core.model import EntryArrived
 from flink_ol.core.model import Model as ModelMachine
-from flink_ol.core.sequencer import Append, CommandRefused, Sequencer, SequencerState
+from flink_ol.core.modes.local import LocalSequencer
+from flink_ol.core.sequencer import Append, CommandRefused, SequencerState
 from flink_ol.core.state import State
 from flink_ol.core.training import Async, Bounded, Exact, Local, Sync, Training
 from flink_ol.core.tuning import changed, tuned
@@ -147,7 +148,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_cannot_be_set_is_refused_with_its_reason_and_changes_nothing(name: str) -> None:
     values, reason = REFUSED[name]
-    machine, state = Sequencer(regression(Sgd()), {"weights": 0, "metrics": 0}), SequencerState()
+    machine = LocalSequencer(regression(Sgd()), {"weights": 0, "metrics": 0})
+    state = SequencerState()
     machine.handle(state, sequencers.CommandArrived(setting({"model.l1": 0.5})), 1)
     refused, append = machine.handle(state, sequencers.CommandArrived(setting(values)), 2)
     assert isinstance(refused, CommandRefused)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from flink_ol.core.frame_rate import FrameRate
 from flink_ol.core.learner import Learner
+from flink_ol.core.messages import WEIGHTS
 from flink_ol.core.modes.bounded import (
     AsyncTrainer,
     BoundedSequencer,
@@ -13,11 +14,11 @@ from flink_ol.core.modes.bounded import (
     StepSequencer,
 )
 from flink_ol.core.modes.exact import ExactSequencer, ExactTrainer
-from flink_ol.core.modes.local import LocalTrainer
+from flink_ol.core.modes.local import LocalSequencer, LocalTrainer
 from flink_ol.core.modes.sync import SyncSequencer, SyncTrainer
 from flink_ol.core.quantisation import Numbers
 from flink_ol.core.rounded_frames import codes_of
-from flink_ol.core.sequencer import WEIGHTS, Sequencer
+from flink_ol.core.sequencer import Sequencer
 from flink_ol.core.trainer import Trainer
 from flink_ol.core.training import Async, Bounded, Exact, Local, Sync, Training
 
@@ -60,7 +61,9 @@ def sequencer_of(
         case Local():
             # with fewer shards than workers nobody knows which ones will be idle
             workers = training.workers if training.workers <= len(shards) else 1
-            return Sequencer(learner.learning, intervals_ms, training.scale_rate, workers, rate)
+            return LocalSequencer(
+                learner.learning, intervals_ms, training.scale_rate, workers, rate
+            )
         case Sync():
             # a round ends with a frame, and nobody goes on without it
             return SyncSequencer(learner.learning, intervals_ms, training, shards)

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from flink_ol.core.config import Learning
 from flink_ol.core.frame_rate import FrameRate
 from flink_ol.core.learner import Learner
-from flink_ol.core.messages import Update
+from flink_ol.core.messages import WEIGHTS, Update
 from flink_ol.core.modes.gradients import Contribution, GradientSequencer, GradientTrainer
-from flink_ol.core.sequencer import WEIGHTS, Effect, SequencerState
+from flink_ol.core.sequencer import Effect, SequencerState
 from flink_ol.core.trainer import Progress, TrainerState
 from flink_ol.core.training import Async, Bounded
 from flink_ol.core.waiting_room import Room

@@ -66,7 +66,7 @@ class ExactSequencer(Sequencer):
     """Learns from the samples of every update before it goes into the log."""
 
     def __init__(self, intervals_ms: Mapping[str, int], learner: Learner) -> None:
-        super().__init__(learner.learning, intervals_ms, scale_rate=False)
+        super().__init__(learner.learning, intervals_ms)
         self._learner = learner
         self._names: dict[int, str] = {}
         self._overrides: Mapping[str, Any] = {}  # that the state follows

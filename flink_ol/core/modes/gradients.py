@@ -190,7 +190,7 @@ class GradientSequencer(Sequencer):
         frame_rate: FrameRate | None = None,
     ) -> None:
         """``gradient``: the step goes along the ``mean`` of the samples' gradients, or ``sum``."""
-        super().__init__(learning, intervals_ms, scale_rate=False, frame_rate=frame_rate)
+        super().__init__(learning, intervals_ms, frame_rate)
         self._mean = gradient == "mean"
 
     def _step(

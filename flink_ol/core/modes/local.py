@@ -1,13 +1,17 @@
-"""Mode ``local``: every worker steps on its own replica and sends the difference."""
+"""Mode ``local``: every worker steps on its own replica, and the differences are averaged."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from flink_ol.core.config import Learning
+from flink_ol.core.frame_rate import FrameRate
 from flink_ol.core.learner import finite
 from flink_ol.core.ledger import Account, Tally, account_of
 from flink_ol.core.messages import Update
 from flink_ol.core.samples import Samples, offsets_of, rejection_of, row_numbers
+from flink_ol.core.sequencer import Effect as SequencerEffect
+from flink_ol.core.sequencer import Sequencer, SequencerState
 from flink_ol.core.trainer import (
     BatchArrived,
     DeadLetter,
@@ -19,6 +23,12 @@ from flink_ol.core.trainer import (
     TrainerState,
 )
 from flink_ol.core.trainer.guards import NOT_FINITE
+
+# A worker's part in the recent past is forgotten by half in this many updates of all workers:
+# short enough to follow a worker that falls silent, long enough to smooth the turns of windows.
+_HALF_LIFE_UPDATES = 32.0
+_PRIOR = 6.0  # first updates that every worker is taken to have sent already
+_DECAY = 0.5 ** (1.0 / _HALF_LIFE_UPDATES)
 
 
 class LocalTrainer(Trainer):
@@ -113,3 +123,57 @@ def _account(samples: Samples, rejected: Tally, letters: int, told: bool) -> Acc
     """Of one update; ``told``: whether an update before has the record of the samples."""
     learned = Tally() if told else Tally.of(samples.offsets)
     return Account(learned, rejected, len(samples) - learned.count, letters - rejected.count)
+
+
+class LocalSequencer(Sequencer):
+    """An entry per update, weighed by its worker's share in the samples."""
+
+    def __init__(
+        self,
+        learning: Learning,
+        intervals_ms: Mapping[str, int],
+        scale_rate: bool = True,
+        workers: int = 1,
+        frame_rate: FrameRate | None = None,
+    ) -> None:
+        """``workers``: how many are expected to be at work from the first update on.
+
+        ``scale_rate``: whether steps grow with the number of workers at work, as averaging their
+        differences divides them.
+        """
+        super().__init__(learning, intervals_ms, frame_rate)
+        self._scale_rate, self._workers = scale_rate, workers
+
+    def _order(self, state: SequencerState, update: Update, now_ms: int) -> list[SequencerEffect]:
+        self._expect(state, update)
+        state.sequences[update.partition] = update.sequence
+        effects: list[SequencerEffect] = []
+        update = self._sound(update, effects)
+        factor = self._weigh(state, update)
+        state.owed |= self.intervals_ms.keys()
+        effects.append(
+            self._append(state, now_ms, self._due(state, now_ms), updates=(update,), factor=factor)
+        )
+        return effects + self._wake(state)
+
+    def _weigh(self, state: SequencerState, update: Update) -> float:
+        """The share of the update's worker in the samples merged lately: 1 when it is alone."""
+        worker, parts = update.worker.index, state.parts
+        if not parts and update.account.samples and self._workers > 1:
+            # All workers learn from the same beginning: as if each had sent as much before, so that
+            # what the first ones tell does not count in full. An idle one is forgotten soon.
+            parts.update(dict.fromkeys(range(self._workers), _PRIOR * update.account.samples))
+        for index in list(parts):
+            parts[index] *= _DECAY
+            if parts[index] < 1e-3:
+                del parts[index]
+        parts[worker] = parts.get(worker, 0.0) + update.account.samples
+        total = sum(parts.values())
+        return parts[worker] / total if total > 0.0 and len(parts) > 1 else 1.0
+
+    def _rate_scale(self, state: SequencerState) -> float:
+        """Effective number of workers: 1 / sum of squared shares."""
+        total = sum(state.parts.values())
+        if not self._scale_rate or len(state.parts) < 2 or total <= 0.0:
+            return 1.0
+        return total * total / sum(part * part for part in state.parts.values())

@@ -14,12 +14,10 @@ import numpy as np
 
 from flink_ol.core.config import Learning
 from flink_ol.core.learner import Learner
-from flink_ol.core.messages import Pace, Update
+from flink_ol.core.messages import METRICS, WEIGHTS, Pace, Update
 from flink_ol.core.modes.gradients import Contribution, GradientSequencer, GradientTrainer
 from flink_ol.core.residual import undone
 from flink_ol.core.sequencer import (
-    METRICS,
-    WEIGHTS,
     DropContributions,
     Effect,
     KeepContribution,
