@@ -45,8 +45,8 @@ PYTHON_STAGES = (
     (r"wire/(updates|entries|tensors)\.py", "pack"),
     (r"wire/(\w+_samples|json_\w+|feature_rows|compression|arrow\w*|sparse_text)\.py", "decode"),
     (r"core/features/(sparse_text|number_rows|hashing|xxh64)\.py", "decode"),
-    (r"(core|operators)/sequencer\.py", "merge"),
-    (r"core/model\.py|operators/model\w*\.py|wire/model_file\.py", "fold"),
+    (r"core/sequencer/|operators/sequencer\.py", "merge"),
+    (r"core/model/|operators/model\w*\.py|wire/model_file\.py", "fold"),
     (r"core/|operators/trainer\.py", "learn"),
     (r"pyflink/|apache_beam/|grpc/|threading\.py", "cross"),
 )

@@ -13,7 +13,7 @@ from benchmarks.latency import Answer, knowing
 
 def test_a_stack_counts_for_the_innermost_stage_that_is_known() -> None:
     bundle = "process_bundle (/x/apache_beam/runners/worker/sdk_worker.py:9)"
-    handle = "handle (/x/flink_ol/core/trainer.py:120)"
+    handle = "handle (/x/flink_ol/core/trainer/machine.py:60)"
     raw = "\n".join(
         [
             f"{bundle};decode (/x/flink_ol/wire/json_samples.py:80);loads (orjson.so) 7",
