@@ -1,23 +1,15 @@
-"""The local stack as a whole: up, status, down, and the ways to hurt it that tests need.
+"""The local stack as a whole: up, status, down, and the jobs on it."""
 
-Everything lives in one work folder, and `stack.json` in it tells what runs. It is written before
-the first process starts and after each one, so that `down` also clears a half-started or crashed
-stack; the id in it marks every process of the stack, whoever its parent is.
-"""
-
-import fcntl
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flink_ol.local import broker, cluster, flink_files, processes, submission
 from flink_ol.local.errors import StackError
-from flink_ol.local.flink_files import FlinkFolder
-from flink_ol.local.home import home
 from flink_ol.local.java import find_java
+from flink_ol.local.members import Members
 from flink_ol.local.ports import LOOPBACK, free_ports
 from flink_ol.local.processes import ProcessRecord
 from flink_ol.local.stack_record import StackRecord
@@ -50,12 +42,8 @@ class StackStatus:
         return sum(member.memory_mib for member in self.members)
 
 
-class Stack:
-    """A Kafka broker and a Flink cluster in `folder` (default: under the user's cache folder)."""
-
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = (folder or home() / "stack").absolute()
-        self.flink_folder = FlinkFolder(self.folder / "flink")
+class Stack(Members):
+    """A Kafka broker and a Flink cluster in one work folder."""
 
     # ---- life
 
@@ -207,16 +195,6 @@ class Stack:
             members=members,
         )
 
-    @property
-    def bootstrap_servers(self) -> str:
-        """The broker's address, HOST:PORT."""
-        return self._record().bootstrap_servers
-
-    @property
-    def rest_url(self) -> str:
-        """Flink's REST address, http://HOST:PORT."""
-        return self._record().rest_url
-
     # ---- jobs
 
     def submit_environment(self) -> dict[str, str]:
@@ -237,116 +215,3 @@ class Stack:
         """Any other `flink ARGUMENTS...` (`list`, `stop`, `cancel`); returns what it printed."""
         self._record()
         return submission.flink(self.flink_folder, find_java(), arguments)
-
-    # ---- members
-
-    def task_managers(self) -> list[ProcessRecord]:
-        """The living TaskManagers."""
-        return [
-            process
-            for process in self._record().processes
-            if process.name.startswith("tm-") and processes.find(process) is not None
-        ]
-
-    def add_task_manager(self, *, wait: bool = True) -> ProcessRecord:
-        """Starts one more TaskManager, under a new name."""
-        with self._locked():
-            record, name = self._record().with_next_name()
-            started = cluster.start_task_manager(self.flink_folder, find_java(), record.id, name)
-            record.with_process(started).write(self.folder)
-        if wait:
-            cluster.wait_for_task_managers(record.rest_url, [started], self.flink_folder.logs)
-        return started
-
-    def kill_task_manager(self, name: str | None = None) -> list[int]:
-        """`kill -9` of a TaskManager (default: the oldest) and then of its orphaned workers."""
-        with self._locked():
-            record = self._record()
-            alive = self.task_managers()
-            chosen = next((each for each in alive if name in (None, each.name)), None)
-            if chosen is None:
-                raise StackError(
-                    f"no TaskManager {name or ''} lives in {self.folder}: there are "
-                    f"{[each.name for each in alive] or 'none'}"
-                )
-            ended = self._kill(record, chosen)
-            record.without_process(chosen.name).write(self.folder)
-        return ended
-
-    def kill_python_worker(self) -> int:
-        """`kill -9` of the Python worker that holds most memory, its TaskManager lives; its pid."""
-        record = self._record()
-        leaves = [
-            process
-            for chosen in self.task_managers()
-            for process in processes.marked_processes(record.id, chosen.name)
-            if process.pid != chosen.pid and not process.children()
-        ]
-        if not leaves:
-            raise StackError(f"no Python worker lives in {self.folder}: no job runs")
-        worker = max(leaves, key=lambda process: processes.memory_bytes([process]))
-        processes.end([worker], grace_s=0)
-        return worker.pid
-
-    def kill_job_manager(self) -> list[int]:
-        """`kill -9` of the JobManager; its jobs are gone, their checkpoints are not."""
-        record = self._record()
-        return self._kill(record, record.process(cluster.JOB_MANAGER))
-
-    def restart_job_manager(self) -> ProcessRecord:
-        """Starts a JobManager at the old address, and returns when the TaskManagers found it."""
-        with self._locked():
-            record = self._record()
-            if processes.marked_processes(record.id, cluster.JOB_MANAGER):
-                raise StackError(f"the JobManager at {record.rest_url} is running: kill it first")
-            started = cluster.start_job_manager(self.flink_folder, find_java(), record.id)
-            record.without_process(cluster.JOB_MANAGER).with_process(started).write(self.folder)
-        all_of = [started, *self.task_managers()]
-        cluster.wait_for_task_managers(record.rest_url, all_of, self.flink_folder.logs)
-        return started
-
-    def kill_broker(self) -> list[int]:
-        """`kill -9` of the broker; `restart_broker` starts it on the same folder and port."""
-        record = self._record()
-        return self._kill(record, record.process(broker.MEMBER))
-
-    def restart_broker(self) -> ProcessRecord:
-        """Starts the broker again after `kill_broker`, and returns when it serves all it had."""
-        with self._locked():
-            record, java = self._record(), find_java()
-            if processes.marked_processes(record.id, broker.MEMBER):
-                raise StackError(f"the broker at {record.bootstrap_servers} is running: kill it")
-            place = broker.create(self.folder / "kafka", java)
-            started = broker.start(place, java, record.id)
-            record.without_process(broker.MEMBER).with_process(started).write(self.folder)
-        broker.wait_ready(place, started)
-        broker.wait_served(place)
-        return started
-
-    def _kill(self, record: StackRecord, chosen: ProcessRecord) -> list[int]:
-        # The JVM first: it would start new workers in place of killed ones.
-        process = processes.find(chosen)
-        processes.end([process] if process else [], grace_s=0)
-        return [chosen.pid, *processes.end_marked(record.id, chosen.name, grace_s=0)]
-
-    # ---- state
-
-    def _record(self) -> StackRecord:
-        record = StackRecord.read(self.folder)
-        if record is None:
-            raise StackError(f"no local stack in {self.folder}: `flink-ol up` starts one")
-        return record
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """One `up` or `down` at a time in this folder."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StackError(
-                    f"another process is starting or ending the local stack in {self.folder}: "
-                    f"try again when it is done"
-                ) from None
-            yield
