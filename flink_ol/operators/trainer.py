@@ -5,12 +5,10 @@ from __future__ import annotations
 import gc
 import secrets
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-import numpy as np
 from pyflink.common import Row
 from pyflink.datastream import KeyedBroadcastProcessFunction, RuntimeContext
 
@@ -20,7 +18,6 @@ from flink_ol.core.learner import Learner
 from flink_ol.core.messages import Worker
 from flink_ol.core.modes import trainer_of
 from flink_ol.core.modes.gradients import GradientTrainer
-from flink_ol.core.residual import Change
 from flink_ol.core.samples import Rejection, Samples, joined
 from flink_ol.core.start import start_of
 from flink_ol.core.trainer import (
@@ -33,8 +30,6 @@ from flink_ol.core.trainer import (
     FrameRestored,
     KeepBatch,
     KeepResidual,
-    PartitionRestored,
-    Progress,
     SaveProgress,
     SayHello,
     SendUpdate,
@@ -43,30 +38,24 @@ from flink_ol.core.trainer import (
     WakeMe,
 )
 from flink_ol.core.training import Training
-from flink_ol.core.waiting_room import Batch
 from flink_ol.operators import states
+from flink_ol.operators.dead_letters import DeadLetters
+from flink_ol.operators.partition_state import PartitionState
 from flink_ol.operators.silence import Silence
 from flink_ol.operators.stored_log import StoredLog
 from flink_ol.operators.waking import Waking
 from flink_ol.operators.worker import multiply_in_one_thread, stop_state_sampling
-from flink_ol.wire.batches import RawBatch, decode_batch, encode_batch
-from flink_ol.wire.dead_letters import encode_dead_letter
+from flink_ol.wire.batches import RawBatch, decode_batch
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.formats import SampleFormat, sample_format
 from flink_ol.wire.frames import decode_frame, peek_frame
 from flink_ol.wire.model_file import decode_snapshot
-from flink_ol.wire.operator_state import decode_progress, encode_progress
 from flink_ol.wire.parts import Assembler
-from flink_ol.wire.residuals import decode_residual, encode_residual
-from flink_ol.wire.updates import decode_update, encode_hello, encode_update
+from flink_ol.wire.updates import encode_hello, encode_update
 
 _POLL_MS = 10  # how often samples that wait are looked after
 _SLOW_S = 0.02  # how long a batch is held back: weights are to pass between two
 _ONLY = 0  # the one key of the sequencer's stream
-
-# letters of one record that carry its payload: with thousands of bad rows, all of them would be
-# thousands of times what came in
-_WITH_PAYLOAD = 10
 
 
 class TrainerFunction(KeyedBroadcastProcessFunction):
@@ -104,14 +93,11 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         self._state = self._trainer.initial(worker)
         self._assembler = Assembler()
         self._frames, self._frame_restored = StoredLog(), False
-        self._progress = runtime_context.get_state(states.partition_progress())
-        self._pending = runtime_context.get_map_state(states.pending_updates())
-        self._waiting = runtime_context.get_map_state(states.waiting_batches())
-        self._residuals = runtime_context.get_map_state(states.residuals())
-        self._residual_logs: dict[int, StoredLog] = {}  # by partition
+        compressed = self._training.compression is not None
+        self._stored = PartitionState(runtime_context, compressed)
         self._partitions: dict[str, int] = {}  # by key, for timers
         self._waking = Waking()
-        self._letters: Counter[int] = Counter()  # of this batch's records, by offset
+        self._letters = DeadLetters(self._topic)
         self._frame_descriptor = states.newest_frame()
         self._dead_letters = states.dead_letters()
         # Decoding makes thousands of short-lived objects a batch, and each full collection would
@@ -135,7 +121,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         if partition not in self._state.progress:
             self._restore_partition(partition)
         self._partitions[str(ctx.get_current_key())] = partition
-        self._letters.clear()
+        self._letters.begin_batch()
         for samples, rejections in self._decoded(batch):
             event = BatchArrived(partition, samples, rejections, newest_ms)
             yield from self._do(self._trainer.handle(self._state, event), batch, ctx)
@@ -154,10 +140,9 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         self._restore_frame(ctx)
         partition = self._partitions.get(str(ctx.get_current_key()))
         if partition is None:  # the timer is of the life before, and no batch came yet
-            stored = next(iter(self._waiting.values()), None)
-            if stored is None:
+            partition = self._stored.waiting_partition()
+            if partition is None:
                 return
-            partition = decode_batch(stored).partition
             self._partitions[str(ctx.get_current_key())] = partition
             self._restore_partition(partition)
         yield from self._do(self._trainer.handle(self._state, TimeCame(partition)), None, ctx)
@@ -168,39 +153,29 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
             if isinstance(effect, SendUpdate):
                 update = encode_update(effect.update)
                 if effect.pending:
-                    self._pending.put(effect.update.sequence, update)
+                    self._stored.keep_update(effect.update.sequence, update)
                 self._silence.sent()
                 yield Row(_ONLY, Row(states.UPDATE, update))
             elif isinstance(effect, SaveProgress):
-                self._progress.update(encode_progress(effect.progress))
+                self._stored.save(effect.progress)
             elif isinstance(effect, DeadLetter):
                 yield self._dead_letters, self._dead_letter(effect, batch)
             elif isinstance(effect, ForgetUpdates):
-                for sequence in effect.sequences:
-                    self._pending.remove(sequence)
+                self._stored.forget_updates(effect.sequences)
             elif isinstance(effect, KeepBatch):
                 assert batch is not None
-                self._waiting.put(effect.number, encode_batch(batch))
+                self._stored.keep_batch(effect.number, batch)
             elif isinstance(effect, DropBatches):
-                for number in effect.numbers:
-                    self._waiting.remove(number)
+                self._stored.drop_batches(effect.numbers)
             elif isinstance(effect, KeepResidual):
-                self._keep_residual(effect)
+                residual = self._state.residuals[effect.partition]
+                self._stored.keep_residual(effect.partition, effect.change, residual)
             elif isinstance(effect, WakeMe):
                 self._wake(ctx)
             elif isinstance(effect, SlowDown):
                 time.sleep(_SLOW_S)
             elif isinstance(effect, SayHello):
                 yield Row(_ONLY, Row(states.HELLO, encode_hello(effect.hello)))
-
-    def _keep_residual(self, effect: KeepResidual) -> None:
-        residual = self._state.residuals[effect.partition]
-        log = self._residual_logs.setdefault(effect.partition, StoredLog())
-        log.take(
-            self._residuals,
-            encode_residual(effect.change),
-            lambda: encode_residual(residual.whole()),
-        )
 
     def _wake(self, ctx: Any) -> None:
         # on a common grid, so that a key has one timer at a time however often it asks
@@ -248,42 +223,12 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
 
     def _restore_partition(self, partition: int) -> None:
         """At the first batch of a partition in this life: where the checkpoint left it."""
-        stored = self._progress.value()
-        progress = Progress() if stored is None else decode_progress(stored)
-        pending = [decode_update(update) for update in self._pending.values()]
-        waiting: list[Batch] = []
-        for number in sorted(self._waiting.keys()):
-            raw = decode_batch(self._waiting.get(number))
-            waiting += (Batch(number, *part, raw.newest_ms) for part in self._decoded(raw))
-        residual = self._restored_residual(partition)
-        restored = PartitionRestored(partition, progress, pending, waiting, residual)
+        restored = self._stored.restored(partition, self._decoded)
         self._trainer.handle(self._state, restored)
 
-    def _restored_residual(self, partition: int) -> list[Change]:
-        if self._training.compression is None:
-            # the specification had one before: were it back later, this would be long out of date
-            for number in list(self._residuals.keys()):
-                self._residuals.remove(number)
-            return []
-        log = self._residual_logs[partition] = StoredLog()
-        base, changes = log.restore(self._residuals)
-        stored = changes if base is None else [base, *changes]
-        return [decode_residual(change) for change in stored]
-
     def _dead_letter(self, effect: DeadLetter, batch: RawBatch | None) -> bytes:
-        rejection: Rejection = effect.rejection
-        payload = None if batch is None else _payload(batch, rejection.offset)
-        if payload is None and self._waiting:  # a sample that waited
-            raw = (decode_batch(stored) for stored in self._waiting.values())
-            payload = next((p for one in raw if (p := _payload(one, rejection.offset))), None)
-        reason = rejection.reason
-        self._letters[rejection.offset] += 1
-        if self._letters[rejection.offset] > _WITH_PAYLOAD:
-            payload, reason = None, f"{reason} (the payload is in the record's first letters)"
-        return encode_dead_letter(self._topic, effect.partition, rejection.offset, reason, payload)
-
-
-def _payload(batch: RawBatch, offset: int) -> bytes | None:
-    place = int(np.searchsorted(batch.offsets, offset))
-    found = place < len(batch.offsets) and int(batch.offsets[place]) == offset
-    return batch.payloads[place] if found else None
+        offset = effect.rejection.offset
+        payload = None if batch is None else batch.payload(offset)
+        if payload is None:
+            payload = self._stored.waiting_payload(offset)
+        return self._letters.encoded(effect, payload)

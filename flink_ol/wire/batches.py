@@ -30,6 +30,12 @@ class RawBatch(NamedTuple):
     offsets: np.ndarray  # (records,) int64
     payloads: Sequence[bytes | None]
 
+    def payload(self, offset: int) -> bytes | None:
+        """Of the record at ``offset``; None where none is in the batch, or it has no payload."""
+        place = int(np.searchsorted(self.offsets, offset))
+        found = place < len(self.offsets) and int(self.offsets[place]) == offset
+        return self.payloads[place] if found else None
+
 
 def encode_batch(batch: RawBatch) -> bytes:
     payloads = batch.payloads
