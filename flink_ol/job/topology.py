@@ -44,67 +44,12 @@ def build(
         own.set_string(_CHECKPOINTS, own_folder(base, spec.name))
         environment.configure(own)
     endpoints = Endpoints(environment, spec)
-    learning = (spec.learning, spec.metrics.evaluation)
-    samples_format = (spec.samples.format, spec.samples.fields)
 
     batches = endpoints.batches(partition_keys(spec.samples.partitions))
-    updates = (
-        _keyed(batches, states.bytes_type())
-        .connect(endpoints.weights().broadcast(states.newest_frame()))
-        .process(
-            TrainerFunction(
-                *learning, *samples_format, spec.topics.samples, spec.training, ends, start
-            ),
-            states.keyed(states.message_type()),
-        )
-        .name("trainer")
-        .set_buffer_timeout(states.AT_ONCE)
-        .uid(states.TRAINER_UID)
-    )
-    intervals_ms = {
-        WEIGHTS: spec.weights.interval_ms,
-        SNAPSHOT: spec.snapshots.interval_ms,
-        METRICS: spec.metrics.interval_ms,
-    }
-    log = (
-        _keyed(updates.union(endpoints.commands()), states.message_type())
-        .process(
-            SequencerFunction(
-                *learning,
-                intervals_ms,
-                spec.training,
-                frozenset(ends or range(spec.samples.partitions)),
-                spec.topics.samples,
-                start,
-                spec.weights.bytes_per_s,
-                spec.weights.numbers,
-            ),
-            states.bytes_type(),
-        )
-        .name("sequencer")
-        .set_buffer_timeout(states.AT_ONCE)
-        .uid(states.SEQUENCER_UID)
-        .set_parallelism(1)
-    )
-    predictions = (
-        endpoints.requests()
-        .connect(log.broadcast(states.model_log()))
-        .process(
-            ModelFunction(
-                *learning,
-                *samples_format,
-                spec.name,
-                spec.hash,
-                spec.snapshots.keep,
-                start,
-                spec.weights.numbers,
-            ),
-            states.bytes_type(),
-        )
-        .name("model")
-        .set_buffer_timeout(states.AT_ONCE)
-        .uid(states.MODEL_UID)
-    )
+    updates = _trainers(spec, batches, endpoints.weights(), ends, start)
+    log = _sequencer(spec, updates.union(endpoints.commands()), ends, start)
+    predictions = _models(spec, endpoints.requests(), log, start)
+
     delivery = spec.delivery
     endpoints.write(predictions, "predictions", delivery.predictions == "exactly_once")
     endpoints.write(predictions.get_side_output(states.weights()), "weights")
@@ -115,6 +60,86 @@ def build(
         dead_letters = dead_letters.union(log.get_side_output(states.dead_letters()))
     endpoints.write(dead_letters, "dead-letters", delivery.dead_letters == "exactly_once")
     return environment
+
+
+def _trainers(
+    spec: Spec,
+    batches: DataStream,
+    weights: DataStream,
+    ends: Mapping[int, int],
+    start: bytes | None,
+) -> DataStream:
+    """Updates, and dead letters on the side."""
+    function = TrainerFunction(
+        spec.learning,
+        spec.metrics.evaluation,
+        spec.samples.format,
+        spec.samples.fields,
+        spec.topics.samples,
+        spec.training,
+        ends,
+        start,
+    )
+    return (
+        _keyed(batches, states.bytes_type())
+        .connect(weights.broadcast(states.newest_frame()))
+        .process(function, states.keyed(states.message_type()))
+        .name("trainer")
+        .set_buffer_timeout(states.AT_ONCE)
+        .uid(states.TRAINER_UID)
+    )
+
+
+def _sequencer(
+    spec: Spec, messages: DataStream, ends: Mapping[int, int], start: bytes | None
+) -> DataStream:
+    """The log, and dead letters on the side."""
+    intervals_ms = {
+        WEIGHTS: spec.weights.interval_ms,
+        SNAPSHOT: spec.snapshots.interval_ms,
+        METRICS: spec.metrics.interval_ms,
+    }
+    function = SequencerFunction(
+        spec.learning,
+        spec.metrics.evaluation,
+        intervals_ms,
+        spec.training,
+        frozenset(ends or range(spec.samples.partitions)),
+        spec.topics.samples,
+        start,
+        spec.weights.bytes_per_s,
+        spec.weights.numbers,
+    )
+    return (
+        _keyed(messages, states.message_type())
+        .process(function, states.bytes_type())
+        .name("sequencer")
+        .set_buffer_timeout(states.AT_ONCE)
+        .uid(states.SEQUENCER_UID)
+        .set_parallelism(1)
+    )
+
+
+def _models(spec: Spec, requests: DataStream, log: DataStream, start: bytes | None) -> DataStream:
+    """Predictions, and what is published on the side."""
+    function = ModelFunction(
+        spec.learning,
+        spec.metrics.evaluation,
+        spec.samples.format,
+        spec.samples.fields,
+        spec.name,
+        spec.hash,
+        spec.snapshots.keep,
+        start,
+        spec.weights.numbers,
+    )
+    return (
+        requests.connect(log.broadcast(states.model_log()))
+        .process(function, states.bytes_type())
+        .name("model")
+        .set_buffer_timeout(states.AT_ONCE)
+        .uid(states.MODEL_UID)
+    )
 
 
 def configuration(spec: Spec) -> Configuration:
