@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import Any
 
+from flink_ol.client.closing import Closing
 from flink_ol.client.connection import Connection
 from flink_ol.client.producer import Producer
 from flink_ol.client.topic_reader import TopicReader
@@ -15,7 +16,7 @@ from flink_ol.wire.metrics import decode_metrics
 _TIMEOUT_S = 15.0
 
 
-class MetricsReader:
+class MetricsReader(Closing):
     """The metrics messages of a job, as wire.metrics describes them."""
 
     def __init__(self, connection: Connection) -> None:
@@ -51,14 +52,8 @@ class MetricsReader:
         """Let go of the connection."""
         self._reader.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class DeadLetterReader:
+class DeadLetterReader(Closing):
     """The records that a job could not learn from, each once."""
 
     def __init__(self, connection: Connection) -> None:
@@ -87,12 +82,6 @@ class DeadLetterReader:
     def close(self) -> None:
         """Let go of the connection."""
         self._reader.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _once(records: Iterator[Any]) -> Iterator[DeadLetterRecord]:

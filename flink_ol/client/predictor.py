@@ -6,10 +6,11 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import orjson
 
+from flink_ol.client.closing import Closing
 from flink_ol.client.connection import Connection
 from flink_ol.client.errors import UnansweredError
 from flink_ol.client.producer import Producer, Receipt
@@ -30,7 +31,7 @@ class _Asked(NamedTuple):
     time_s: float
 
 
-class Predictor:
+class Predictor(Closing):
     """Sends requests to ``NAME.requests`` and gives the answers, in the order asked.
 
     A request is a mapping like a sample without its label, or the bytes of a record; a mapping
@@ -145,9 +146,3 @@ class Predictor:
         """Let go of the connections."""
         self._reader.close()
         self._producer.close(0.0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

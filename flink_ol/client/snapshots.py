@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any
 
+from flink_ol.client.closing import Closing
 from flink_ol.client.connection import Connection
 from flink_ol.client.errors import ClientError, NoSnapshotError
 from flink_ol.client.model import Model
@@ -17,7 +18,7 @@ from flink_ol.wire.parts import Assembler
 _FIRST_LOOK = 8  # records from the end, within which the newest snapshot mostly lies
 
 
-class SnapshotReader:
+class SnapshotReader(Closing):
     """The snapshots of a job: committed ones only, whole ones only, checked by their SHA-256."""
 
     def __init__(self, connection: Connection) -> None:
@@ -100,12 +101,6 @@ class SnapshotReader:
     def close(self) -> None:
         """Let go of the connection."""
         self._reader.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def _version(record: Any) -> Version:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 
 from kafka import TopicPartition
 
+from flink_ol.client.closing import Closing
 from flink_ol.client.connection import Connection
 from flink_ol.client.errors import ClientError, kafka_errors, topic_missing
 
@@ -15,7 +16,7 @@ _POLL_S = 0.5  # how long a poll waits, and so how soon a reader notices that it
 _STALLED_S = 30.0
 
 
-class TopicReader:
+class TopicReader(Closing):
     """All partitions of one topic, read without a consumer group.
 
     Raises BrokerUnreachableError, TopicMissingError. Not to be shared between threads.
@@ -98,9 +99,3 @@ class TopicReader:
     def close(self) -> None:
         """Let go of the connection."""
         self._consumer.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
