@@ -18,6 +18,7 @@ from typing import NamedTuple
 import psutil
 
 from benchmarks.environments import python_of
+from benchmarks.measuring import cpu_seconds
 
 _TICK = os.sysconf("SC_CLK_TCK")
 _RATE = 100  # looks a second
@@ -70,11 +71,11 @@ def look(java: list[psutil.Process], seconds: float) -> Place:
         if "python" in child.name()
     ]
     before = {process.pid: thread_seconds(process.pid) for process in java}
-    cpu = {worker.pid: _cpu(worker) for worker in workers}
+    cpu = {worker.pid: cpu_seconds(worker) for worker in workers}
     with tempfile.TemporaryDirectory(prefix="flink-ol-bench-") as folder:
         spies = [_spy(worker.pid, seconds, Path(folder)) for worker in workers]
         time.sleep(seconds)
-        spent = {worker.pid: _cpu(worker) - cpu[worker.pid] for worker in workers}
+        spent = {worker.pid: cpu_seconds(worker) - cpu[worker.pid] for worker in workers}
         by_thread: dict[str, float] = defaultdict(float)
         for process in java:
             after = thread_seconds(process.pid)
@@ -142,11 +143,3 @@ def _spy(pid: int, seconds: float, folder: Path) -> subprocess.Popen[bytes]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-
-
-def _cpu(process: psutil.Process) -> float:
-    try:
-        times = process.cpu_times()
-    except psutil.NoSuchProcess:
-        return 0.0
-    return float(times.user + times.system)

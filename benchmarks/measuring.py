@@ -92,6 +92,15 @@ class Watch:
         self._thread.join()
 
 
+def cpu_seconds(process: psutil.Process) -> float:
+    """Seconds that it has used so far; 0 where it has ended."""
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
+    return float(times.user + times.system)
+
+
 def loop_s() -> float:
     """Seconds for a fixed loop of plain Python: how fast the machine is just now."""
     began, total = time.perf_counter(), 0

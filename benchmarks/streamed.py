@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import psutil
 import yaml
 
+from benchmarks.measuring import cpu_seconds
 from flink_ol.client import Connection, MetricsReader
 from flink_ol.job.spec import Spec
 from flink_ol.job.topics import ensure_topics
@@ -49,9 +50,9 @@ class Streamed(NamedTuple):
         for member in self.stack.status().members:
             kind = "kafka" if member.name == "broker" else "flink"
             process = psutil.Process(member.pid)
-            seconds[kind] += _cpu(process)
+            seconds[kind] += cpu_seconds(process)
             for child in process.children(recursive=True):
-                seconds["python"] += _cpu(child)
+                seconds["python"] += cpu_seconds(child)
         return seconds
 
 
@@ -104,11 +105,3 @@ def await_samples(job: Streamed, count: int, timeout_s: float = 300.0) -> list[d
         if time.monotonic() > deadline:
             raise TimeoutError(f"{message['samples']} of {count} samples after {timeout_s} s")
     raise AssertionError("unreachable")
-
-
-def _cpu(process: psutil.Process) -> float:
-    try:
-        times = process.cpu_times()
-    except psutil.NoSuchProcess:
-        return 0.0
-    return float(times.user + times.system)
