@@ -1,4 +1,4 @@
-"""The one place that imports numba: compiled loops for the hot paths.
+"""The one place that imports numba: compiled loops for the hot paths, and what they are given.
 
 Two engine traps are dealt with here. PyFlink's worker replaces the builtin ``print`` by one whose
 module has no attribute of that name, and numba registers ``print`` at import. And numba's cache
@@ -13,6 +13,8 @@ import os
 import sys
 import zlib
 from pathlib import Path
+
+import numpy as np
 
 _print_home = sys.modules.get(print.__module__)
 if _print_home is not None and not hasattr(_print_home, "print"):
@@ -33,3 +35,8 @@ if "NUMBA_CACHE_DIR" not in os.environ:
     numba.config.CACHE_DIR = os.path.join(_home, "flink_ol", "numba", _fingerprint())
 
 njit = functools.partial(numba.njit, cache=True, nogil=True, error_model="numpy")
+
+
+def plain(array: np.ndarray, dtype: type) -> np.ndarray:
+    """``array`` as the one type that the loops are compiled for (writable is part of it)."""
+    return np.require(array, dtype, ["C", "W"])

@@ -5,12 +5,13 @@ Stateless itself; a state is worth nothing without the learner of the same setti
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from flink_ol.core import mark as marks
+from flink_ol.core.compiled import plain
 from flink_ol.core.config import Learning
 from flink_ol.core.distinct import distinct
 from flink_ol.core.evaluation import Evaluation, Judge, Sums
@@ -19,28 +20,18 @@ from flink_ol.core.families.linear_loops import Rows
 from flink_ol.core.families.setting import Setting
 from flink_ol.core.features import admission
 from flink_ol.core.features.appending import with_counted
-from flink_ol.core.features.extremes import batch_extremes
 from flink_ol.core.features.preparation import Entries, Preparation
-from flink_ol.core.features.scaling import batch_moments
 from flink_ol.core.gradients import divided_sum, feature_statistics
+from flink_ol.core.mark import Mark
 from flink_ol.core.optimizers import Sgd
 from flink_ol.core.samples import Counted, Samples
 from flink_ol.core.slot_set import SlotSet
 from flink_ol.core.start import Start
-from flink_ol.core.state import ArraySpec, Delta, State, together
+from flink_ol.core.state import ArraySpec, Delta, State
 from flink_ol.core.tuning import Overrides, tuned
 from flink_ol.core.unadmitted import Counts
 
 _PLAIN = Evaluation()
-
-
-class Mark(NamedTuple):
-    """What a state was, where learning from some samples can change it."""
-
-    slots: np.ndarray  # (touched,) int64, in order of first appearance in the samples
-    ranks: np.ndarray  # (entries,) int64, an entry's index in slots
-    arrays: Mapping[str, np.ndarray]  # copies; per feature (touched, *shape), fixed: shape
-    counted: Counted | None = None  # features that have to wait for their weights
 
 
 class Learner:
@@ -139,7 +130,7 @@ class Learner:
         ``previous``: label before the first sample in its partition, nan if there is none.
         ``rate_scale``: factor of the learning rates of optimizers that scale with the workers.
         """
-        rows = _rows(samples, state.slots(_plain(samples.keys, np.int64)))
+        rows = _rows(samples, state.slots(plain(samples.keys, np.int64)))
         entries = Entries(rows.slots, rows.values, rows.numeric)
         rows = rows._replace(values=self._preparation.learned(state, entries))
         scores = self._family.learn(state.arrays, rows, float(rate_scale))
@@ -156,7 +147,7 @@ class Learner:
         the parameters; what the optimizer keeps is left out. Numbers are standardised and placed
         by the statistics of ``state``, so ask :meth:`filled` not to learn here.
         """
-        slots = state.slots(_plain(samples.keys, np.int64))
+        slots = state.slots(plain(samples.keys, np.int64))
         touched, ranks = distinct(slots)
         rows = _rows(samples, slots)
         values = self._preparation.scored(state, Entries(slots, rows.values, rows.numeric))
@@ -200,37 +191,12 @@ class Learner:
         return touched
 
     def difference(self, state: State, mark: Mark, samples: Samples) -> Delta:
-        """What the samples changed since ``mark``; derived arrays are left out.
-
-        The scaler's entry is not a difference but count, mean and squared deviations of these
-        samples alone. A number that is not finite in the state is not finite here.
-        """
-        arrays, rows = {}, together(mark.slots)
-        with np.errstate(all="ignore"):
-            for spec in self.specs:
-                if spec.merge == "derived":
-                    continue
-                after = state.arrays[spec.name]
-                if spec.per_feature:
-                    after = after[rows]
-                if spec.merge == "moments":
-                    difference = _of_batch(batch_moments, mark, samples)
-                    difference[~np.isfinite(after).all(axis=-1)] = math.nan
-                elif spec.merge == "extremes":
-                    difference = _of_batch(batch_extremes, mark, samples)
-                elif spec.merge == "max":
-                    difference = np.where(after > mark.arrays[spec.name], after, 0.0)
-                else:
-                    difference = after - mark.arrays[spec.name]
-                arrays[spec.name] = difference
-        return Delta(state.vocabulary.keys[mark.slots], arrays, _met(mark.counted))
+        """What the samples changed since ``mark``, see core.mark; derived arrays are left out."""
+        return marks.difference(self.specs, state, mark, samples)
 
     def put_back(self, state: State, mark: Mark, told: Mapping[str, np.ndarray]) -> None:
         """Of the arrays ``told``, let stand what is told of the difference since ``mark``."""
-        for spec in self.specs:
-            if spec.name in told:
-                rows = mark.slots if spec.per_feature else ...
-                state.arrays[spec.name][rows] = mark.arrays[spec.name] + told[spec.name]
+        marks.put_back(self.specs, state, mark, told)
         self._family.derive(state.arrays, mark.slots)
 
     def restore(self, state: State, mark: Mark) -> None:
@@ -238,9 +204,7 @@ class Learner:
 
         Where features have to wait, new keys go: they would be known without having waited.
         """
-        for spec in self.specs:
-            rows = mark.slots if spec.per_feature else ...
-            state.arrays[spec.name][rows] = mark.arrays[spec.name]
+        marks.take_back(self.specs, state, mark)
         if mark.counted is not None:
             admission.uncount(state, mark.counted)
 
@@ -279,7 +243,7 @@ class Learner:
 
     def scores_of_filled(self, state: State, samples: Samples) -> np.ndarray:
         """The same of samples that need nothing put in."""
-        rows = _rows(samples, state.vocabulary.find(_plain(samples.keys, np.int64)))
+        rows = _rows(samples, state.vocabulary.find(plain(samples.keys, np.int64)))
         entries = Entries(rows.slots, rows.values, rows.numeric)
         rows = rows._replace(values=self._preparation.scored(state, entries))
         return self._family.score(state.arrays, rows)
@@ -303,23 +267,12 @@ def _met(counted: Counted | None) -> Counts | None:
     return None if counted is None else counted.waiting
 
 
-def _of_batch(statistics: Callable[..., np.ndarray], mark: Mark, samples: Samples) -> np.ndarray:
-    """(touched, columns) of these samples alone."""
-    values, numeric = _plain(samples.values, np.float64), _plain(samples.numeric, np.bool_)
-    return statistics(mark.ranks, values, numeric, len(mark.slots))
-
-
 def _rows(samples: Samples, slots: np.ndarray) -> Rows:
     return Rows(
-        _plain(samples.indptr, np.int64),
+        plain(samples.indptr, np.int64),
         slots,
-        _plain(samples.values, np.float64),
-        _plain(samples.numeric, np.bool_),
-        _plain(samples.labels, np.float64),
-        _plain(samples.importance, np.float64),
+        plain(samples.values, np.float64),
+        plain(samples.numeric, np.bool_),
+        plain(samples.labels, np.float64),
+        plain(samples.importance, np.float64),
     )
-
-
-def _plain(array: np.ndarray, dtype: type) -> np.ndarray:
-    """``array`` as the one type that the loops are compiled for (writable is part of it)."""
-    return np.require(array, dtype, ["C", "W"])
