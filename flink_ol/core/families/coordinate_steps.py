@@ -11,7 +11,11 @@ import numpy as np
 from flink_ol.core import optimizers
 from flink_ol.core.compiled import njit
 from flink_ol.core.families import penalties
+from flink_ol.core.families.setting import COORDINATE, OWN_RATE
 from flink_ol.core.optimizers import schedules
+
+_FIRST = np.zeros(1, np.int64)  # the only row of an intercept
+_NO_RATES = np.zeros((0, 1))
 
 
 def rate_factor(
@@ -59,3 +63,24 @@ def step(
                 first[slot, j] = a
             if accumulators > 1:
                 second[slot, j] = b
+
+
+def step_intercept(
+    how: int,
+    own_rate: float,
+    kind: tuple[int, tuple[float, ...], int],
+    gradient: np.ndarray,
+    pace: tuple[float, float],
+    intercept: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    """One step of ``intercept`` and its accumulators, (1, outputs) each, in place.
+
+    ``how``: what the setting's ``intercept_kind`` says, with ``own_rate`` or as a coordinate like
+    the others, at ``pace``: rate and number of the step.
+    """
+    array = intercept[0]
+    along = gradient.reshape(array.shape)
+    if how == OWN_RATE:
+        array[...] -= own_rate * along
+    elif how == COORDINATE:
+        step(kind, _FIRST, along, 0.0, 0.0, _NO_RATES, *pace, *intercept)

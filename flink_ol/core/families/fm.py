@@ -20,7 +20,7 @@ from flink_ol.core.families import linear_loops as linear
 from flink_ol.core.families.fm_loops import Arrays, Settings
 from flink_ol.core.families.initial import Drawn, first_of
 from flink_ol.core.families.linear_loops import Rows
-from flink_ol.core.families.setting import COORDINATE, OWN_RATE, Setting
+from flink_ol.core.families.setting import COORDINATE, Setting
 from flink_ol.core.fields import Section
 from flink_ol.core.optimizers import padded, repeated
 from flink_ol.core.state import ArraySpec
@@ -179,7 +179,7 @@ class Fm:
         views.optimizer_steps[0] += 1.0
         head = settings.optimizer, settings.parameters, settings.accumulators
         rate, number = settings.learning_rate * factor, float(views.optimizer_steps[0])
-        rates, no_rates = views.rates, np.zeros((0, 1))
+        rates = views.rates
 
         weights = views.weights, views.first, views.second
         along = gradients["weights"], settings.l2, 0.0
@@ -188,13 +188,10 @@ class Fm:
         along = gradients["factors"], settings.factors_l2, 0.0
         own = settings.factors_rate * factor
         coordinate_steps.step(head, slots, *along, rates, own, number, *factors)
-        of_intercept = gradients["intercept"].reshape(views.intercept.shape)
-        if settings.intercept == OWN_RATE:
-            views.intercept[...] -= settings.intercept_rate * of_intercept
-        elif settings.intercept == COORDINATE:
-            beside = views.intercept, views.intercept_first, views.intercept_second
-            along = of_intercept, 0.0, 0.0
-            coordinate_steps.step(head, _FIRST, *along, no_rates, rate, number, *beside)
+        how = settings.intercept, settings.intercept_rate
+        intercept = views.intercept, views.intercept_first, views.intercept_second
+        pace = rate, number
+        coordinate_steps.step_intercept(*how, head, gradients["intercept"], pace, intercept)
 
     def score(self, arrays: Mapping[str, np.ndarray], rows: Rows) -> np.ndarray:
         """Raw scores (samples, outputs) with everything as it stands."""

@@ -17,7 +17,7 @@ from flink_ol.core.families import (
 )
 from flink_ol.core.families import linear_loops as loops
 from flink_ol.core.families.linear_loops import Arrays, Rows, Settings
-from flink_ol.core.families.setting import COORDINATE, OWN_RATE, Setting
+from flink_ol.core.families.setting import COORDINATE, Setting
 from flink_ol.core.fields import Section
 from flink_ol.core.optimizers import padded, repeated
 from flink_ol.core.state import ArraySpec
@@ -172,13 +172,9 @@ class Linear:
         coordinate_steps.step(
             head, slots, gradients["weights"], *penalties, views.rates, *pace, *weights
         )
-        of_intercept = gradients["intercept"].reshape(views.intercept.shape)
-        if settings.intercept == OWN_RATE:
-            views.intercept[...] -= settings.intercept_rate * of_intercept
-        elif settings.intercept == COORDINATE:
-            beside = views.intercept, views.intercept_first, views.intercept_second
-            no_rates = np.zeros((0, 1))
-            coordinate_steps.step(head, _FIRST, of_intercept, 0.0, 0.0, no_rates, *pace, *beside)
+        how = settings.intercept, settings.intercept_rate
+        intercept = views.intercept, views.intercept_first, views.intercept_second
+        coordinate_steps.step_intercept(*how, head, gradients["intercept"], pace, intercept)
 
     def score(self, arrays: Mapping[str, np.ndarray], rows: Rows) -> np.ndarray:
         """Raw scores (samples, outputs) with everything as it stands."""
