@@ -22,8 +22,9 @@ from benchmarks import (
     suite,
     throughput,
 )
-from benchmarks.contestants import NAMES, Limits
+from benchmarks.contestants import NAMES
 from benchmarks.environments import ROOT
+from benchmarks.marks import Limits
 from benchmarks.workloads import WORKLOADS
 
 app = typer.Typer(add_completion=False, no_args_is_help=True)

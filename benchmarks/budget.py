@@ -14,8 +14,8 @@ import numpy as np
 import orjson
 
 from benchmarks import in_place, stage_runs, stages
-from benchmarks.contestants import Limits
 from benchmarks.environments import python_of
+from benchmarks.marks import Limits
 from benchmarks.measuring import Watch, loop_s, machine
 from benchmarks.streamed import streamed
 from benchmarks.topic import PARTITIONS, Topic, filled

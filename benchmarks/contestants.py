@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import psutil
 
 from benchmarks.environments import PROGRAMS, python_of, variables
-from benchmarks.marks import Mark, run_figures
+from benchmarks.marks import Limits, Mark, run_figures
 from benchmarks.measuring import Watch
 from benchmarks.topic import Topic
 from benchmarks.workloads import WORKLOADS
@@ -49,14 +49,6 @@ PROGRAMS_BY_NAME = {
 }
 FLINK = ("ours-1", "ours-2", "obvious")  # and ours-WORKERS-MODE
 NAMES = (*FLINK, *PROGRAMS_BY_NAME)
-
-
-class Limits(NamedTuple):
-    """How long a run may take, in seconds."""
-
-    warm_up_s: float = 20.0  # where Flink is: Java's compilers are busy until then
-    measured_s: float = 15.0
-    timeout_s: float = 120.0
 
 
 def applies(contestant: str, workload: str, encoding: str) -> bool:

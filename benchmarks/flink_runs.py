@@ -15,9 +15,8 @@ import psutil
 from kafka import KafkaConsumer
 from kafka.admin import KafkaAdminClient, NewTopic
 
-from benchmarks.contestants import Limits
 from benchmarks.environments import PROGRAMS
-from benchmarks.marks import Mark, run_figures
+from benchmarks.marks import Limits, Mark, run_figures
 from benchmarks.measuring import Watch
 from benchmarks.streamed import streamed
 from benchmarks.topic import PARTITIONS, Topic

@@ -9,7 +9,7 @@ import warnings
 from typing import Any
 
 from benchmarks import contestants
-from benchmarks.contestants import Limits
+from benchmarks.marks import Limits
 from benchmarks.measuring import loop_s
 from benchmarks.topic import filled
 

@@ -1,4 +1,4 @@
-"""From what a contestant told and what its processes used to the figures of one run."""
+"""One run: how long it may take, and its figures from what was told and what was used."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ from benchmarks.measuring import Use
 
 MILESTONES = (10_000, 100_000, 1_000_000)
 _TAIL = 0.97  # after this share of the samples partitions may have run dry
+
+
+class Limits(NamedTuple):
+    """How long a run may take, in seconds."""
+
+    warm_up_s: float = 20.0  # where Flink is: Java's compilers are busy until then
+    measured_s: float = 15.0
+    timeout_s: float = 120.0
 
 
 class Mark(NamedTuple):

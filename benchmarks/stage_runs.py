@@ -9,9 +9,8 @@ from typing import Any
 from kafka.admin import KafkaAdminClient
 from kafka.errors import CoordinatorNotAvailableError
 
-from benchmarks.contestants import Limits
 from benchmarks.environments import PROGRAMS
-from benchmarks.marks import Mark, run_figures
+from benchmarks.marks import Limits, Mark, run_figures
 from benchmarks.measuring import Watch
 from benchmarks.streamed import streamed
 from benchmarks.topic import PARTITIONS, Topic

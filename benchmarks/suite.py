@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from benchmarks import contestants
-from benchmarks.contestants import Limits
+from benchmarks.marks import Limits
 from benchmarks.measuring import loop_s, machine
 from benchmarks.topic import Topic, filled
 

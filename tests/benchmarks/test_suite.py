@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks import contestants, report, suite
 from benchmarks.__main__ import contests
-from benchmarks.contestants import NAMES, Limits
+from benchmarks.contestants import NAMES
+from benchmarks.marks import Limits
 from benchmarks.suite import Plan, Run
 
 PLAN = Plan((("dense", "json"),), ("ours-2", "river", "vw-file"), 3, 1000, Limits(), 10.0, False)
