@@ -32,6 +32,7 @@ class Taken(NamedTuple):
     rejections: tuple[Rejection, ...]  # of the batches that are complete with them
     following: int  # offset of the sample after them, -1 if there is none
     newest_ms: int
+    through: int  # number of the last batch that is complete with them, 0 if none is
 
     def account(self, fine: np.ndarray) -> Account:
         """Of these samples, of which those that are not ``fine`` (samples,) bool are rejected."""
@@ -42,13 +43,17 @@ class Taken(NamedTuple):
 
 @dataclass(slots=True)
 class Room:
-    """Batches in offset order; ``position`` counts the samples of them that are let go."""
+    """Batches in offset order; ``position`` counts the samples of them that are let go.
+
+    Of the batches up to ``told``, which stay for another pass, the rejections were taken and kept.
+    """
 
     batches: list[Batch] = field(default_factory=list)
     position: int = 0
     last_number: int = 0
     held: int = 0  # samples in the batches, those let go included
     last_offset: int = -1
+    told: int = 0
 
     @property
     def waiting(self) -> int:
@@ -56,9 +61,14 @@ class Room:
         return self.held - self.position
 
     @property
+    def rejected(self) -> int:
+        """Rejections still to be taken."""
+        return sum(len(batch.rejections) for batch in self.batches if batch.number > self.told)
+
+    @property
     def rejected_alone(self) -> bool:
         """Whether only rejections wait."""
-        return self.waiting == 0 and any(batch.rejections for batch in self.batches)
+        return self.waiting == 0 and self.rejected > 0
 
     def put(self, batch: Batch) -> None:
         self.batches.append(batch)
@@ -73,7 +83,7 @@ class Room:
         stop = min(self.position + count, self.held)
         parts: list[Samples] = []
         rejections: list[Rejection] = []
-        newest_ms = begin = 0
+        newest_ms = begin = through = 0
         following = -1  # offset of the next sample in line
         for batch in self.batches:
             size = len(batch.samples)
@@ -83,23 +93,25 @@ class Room:
                 newest_ms = max(newest_ms, batch.newest_ms)
             begin += size
             if begin <= stop:
-                # complete with this take; what came before the first sample goes with that
-                if begin > self.position or begin == 0:
+                through = batch.number
+                if batch.number > self.told:
                     rejections += batch.rejections
                 newest_ms = max(newest_ms, batch.newest_ms)
                 continue
             following = int(batch.samples.offsets[last]) if 0 <= last < size else following
             break
         samples = joined(parts) if parts else self.batches[0].samples.rows(0, 0)
-        return Taken(samples, tuple(rejections), following, newest_ms)
+        return Taken(samples, tuple(rejections), following, newest_ms, through)
 
-    def let_go(self, count: int) -> list[int]:
-        """The next ``count`` samples are done with: numbers of the batches not needed any more."""
+    def let_go(self, count: int, through: int) -> None:
+        """The next ``count`` samples are done with, as they were taken.
+
+        ``through``: as taken; a batch without samples that came later keeps its rejections.
+        """
         self.position += count
-        gone = []
-        while self.batches and len(self.batches[0].samples) <= self.position:
+        while self.batches and self.batches[0].number <= through:
+            if len(self.batches[0].samples) > self.position:
+                break
             batch = self.batches.pop(0)
             self.position -= len(batch.samples)
             self.held -= len(batch.samples)
-            gone.append(batch.number)
-        return gone

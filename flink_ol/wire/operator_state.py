@@ -1,7 +1,8 @@
 """Small values of the operators' state: JSON with a format number.
 
 Progress:   {"format": 1, "sequence": n, "label": x or null}, and, where samples wait,
-            "position", "passes", "end", "sent": [round, samples, ends the pass] or null
+            "position", "passes", "end", "told", "sent": [round, samples, ends the pass, last
+            batch], the last missing in older ones, or null
 Sequencer:  {"format": 1, "version": [epoch, number], "parts": {worker: samples},
              "sequences": {partition: n}, "published_ms": {kind: ms}, "owed": [kind, ...],
              "overrides": {setting: value}, absent where there are none,
@@ -35,7 +36,7 @@ def encode_progress(progress: Progress) -> bytes:
 
 def _waiting(progress: Progress) -> dict[str, Any]:
     sent = None if progress.sent is None else list(progress.sent)
-    names = ("position", "passes", "end")
+    names = ("position", "passes", "end", "told")
     return {name: getattr(progress, name) for name in names} | {"sent": sent}
 
 
@@ -50,6 +51,7 @@ def decode_progress(stored: bytes) -> Progress:
         int(fields.get("passes", 0)),
         None if sent is None else Sent(*sent),
         int(fields.get("end", -1)),
+        int(fields.get("told", 0)),
     )
 
 

@@ -118,7 +118,7 @@ def test_an_oversized_answer_becomes_an_error(identity: str) -> None:
 def test_progress_is_kept(sequence: int, label: float) -> None:
     progress = Progress(sequence, label)
     assert decode_progress(encode_progress(progress)) == progress
-    waits = Progress(sequence, label, 5, 2, Sent(7, 256, True), 70)
+    waits = Progress(sequence, label, 5, 2, Sent(7, 256, True, 3), 70, 2)
     assert decode_progress(encode_progress(waits)) == waits
     assert math.isnan(decode_progress(encode_progress(Progress(sequence))).label)
 

@@ -32,8 +32,10 @@ class AsyncTrainer(GradientTrainer):
             return None
         return Contribution(min(room.waiting, self._update_samples))
 
-    def _sent(self, state: TrainerState, partition: int, room: Room, due: Contribution) -> None:
-        room.let_go(due.samples)
+    def _sent(
+        self, state: TrainerState, partition: int, room: Room, due: Contribution, through: int
+    ) -> None:
+        room.let_go(due.samples, through)
         progress = state.progress[partition]._replace(position=room.position)
         state.progress[partition] = progress
 

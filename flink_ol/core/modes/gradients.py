@@ -65,7 +65,8 @@ class GradientTrainer(Trainer):
     def _restore_partition(self, state: TrainerState, event: PartitionRestored) -> list[Effect]:
         state.progress[event.partition] = event.progress
         self._restore_residual(state, event)
-        room = state.rooms[event.partition] = Room(position=event.progress.position)
+        position, told = event.progress.position, event.progress.told
+        room = state.rooms[event.partition] = Room(position=position, told=told)
         for batch in event.waiting:
             room.put(batch)
         return []
@@ -80,13 +81,15 @@ class GradientTrainer(Trainer):
         if room.batches and room.batches[-1].number == number:
             effects.append(KeepBatch(partition, number))
         effects += advanced
-        if room.waiting > self._most_waiting:
+        waiting = room.waiting + room.rejected
+        if waiting > self._most_waiting:
             raise RuntimeError(
-                f"{room.waiting:,} samples of partition {partition} wait for their turn, "
-                f"training.waiting_samples allows {self._most_waiting:,}: larger rounds or "
-                "updates learn faster, and a higher limit holds more; they are safe in Kafka"
+                f"{waiting:,} samples of partition {partition} wait for their turn, "
+                f"{room.rejected:,} of them rejected, and training.waiting_samples allows "
+                f"{self._most_waiting:,}: larger rounds or updates learn faster, and a higher "
+                "limit holds more; they are safe in Kafka"
             )
-        if 2 * room.waiting > self._most_waiting:
+        if 2 * waiting > self._most_waiting:
             effects.append(SlowDown())
         return effects
 
@@ -123,8 +126,10 @@ class GradientTrainer(Trainer):
         """What may be sent now; None: nothing."""
 
     @abstractmethod
-    def _sent(self, state: TrainerState, partition: int, room: Room, due: Contribution) -> None:
-        """``due`` went out, and the progress has its sequence number."""
+    def _sent(
+        self, state: TrainerState, partition: int, room: Room, due: Contribution, through: int
+    ) -> None:
+        """``due`` went out, and the progress has its sequence number; ``through``: as taken."""
 
     def _contribute(
         self, state: TrainerState, partition: int, room: Room, due: Contribution
@@ -149,7 +154,7 @@ class GradientTrainer(Trainer):
         labels = taken.samples.labels
         label = float(labels[-1]) if len(labels) else progress.label
         state.progress[partition] = progress._replace(sequence=update.sequence, label=label)
-        self._sent(state, partition, room, due)
+        self._sent(state, partition, room, due, taken.through)
         letters = rejected_of(taken.samples, fine, NOT_FINITE, taken.rejections)
         effects += (DeadLetter(partition, letter) for letter in letters)
         return [*effects, SendUpdate(update, pending=False)]

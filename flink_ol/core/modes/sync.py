@@ -8,7 +8,7 @@ round, and until it contributes again no round waits for it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,16 +17,25 @@ from flink_ol.core.learner import Learner
 from flink_ol.core.messages import METRICS, WEIGHTS, Pace, Update
 from flink_ol.core.modes.gradients import Contribution, GradientSequencer, GradientTrainer
 from flink_ol.core.residual import undone
+from flink_ol.core.samples import Rejection, Samples
 from flink_ol.core.sequencer import (
     DropContributions,
     Effect,
     KeepContribution,
     SequencerState,
 )
-from flink_ol.core.trainer import BatchArrived, KeepResidual, Progress, Sent, TrainerState
+from flink_ol.core.trainer import (
+    BatchArrived,
+    KeepResidual,
+    PartitionRestored,
+    Progress,
+    SaveProgress,
+    Sent,
+    TrainerState,
+)
 from flink_ol.core.trainer import Effect as TrainerEffect
 from flink_ol.core.training import Sync
-from flink_ol.core.waiting_room import Room
+from flink_ol.core.waiting_room import Batch, Room
 
 
 class SyncTrainer(GradientTrainer):
@@ -37,12 +46,37 @@ class SyncTrainer(GradientTrainer):
     def __init__(self, learner: Learner, training: Sync, ends: Mapping[int, int]) -> None:
         super().__init__(learner, training.waiting_samples, training.compression)
         self._round_samples, self._passes = training.round_samples, training.passes
-        self._ends = ends
+        self._ends, self._steady = ends, training.round_timeout_ms is None
+
+    def _restore_partition(
+        self, state: TrainerState, event: PartitionRestored
+    ) -> list[TrainerEffect]:
+        state.progress[event.partition] = event.progress
+        if self._passes is not None:  # what is stored are whole batches
+            end = self._end(state, event.partition)
+            waiting = [
+                Batch(one.number, *_before(one.samples, one.rejections, end), one.newest_ms)
+                for one in event.waiting
+            ]
+            event = event._replace(waiting=waiting)
+        return super()._restore_partition(state, event)
 
     def _learn(self, state: TrainerState, event: BatchArrived) -> list[TrainerEffect]:
-        if self._passes is not None:
-            event = _before(event, self._end(state, event.partition))
-        return super()._learn(state, event)
+        if self._passes is None:
+            return super()._learn(state, event)
+        partition = event.partition
+        progress = state.progress.get(partition, Progress())
+        end = self._end(state, partition)
+        samples, rejections = _before(event.samples, event.rejections, end)
+        event = event._replace(samples=samples, rejections=rejections)
+        state.progress[partition] = progress._replace(end=end)
+        if len(event.samples) or event.rejections:
+            effects = super()._learn(state, event)
+        else:  # nothing of it is ever needed
+            effects = [*self._greet(state, event), *self._advance(state, partition)]
+        if progress.end != end:
+            effects.append(SaveProgress(partition, state.progress[partition]))
+        return effects
 
     def _end(self, state: TrainerState, partition: int) -> int:
         """Offset after the partition's last sample."""
@@ -69,10 +103,11 @@ class SyncTrainer(GradientTrainer):
     def _done(self, progress: Progress, sent: Sent, room: Room) -> Progress:
         passes = progress.passes + sent.ends_pass
         if self._passes is None or passes == self._passes:
-            room.let_go(sent.samples)
+            room.let_go(sent.samples, sent.through)
         else:
             room.position = 0 if sent.ends_pass else room.position + sent.samples
-        return progress._replace(sent=None, passes=passes, position=room.position)
+            room.told = min(max(room.told, sent.through), room.last_number)
+        return progress._replace(sent=None, passes=passes, position=room.position, told=room.told)
 
     def _blocked(self, state: TrainerState, partition: int, room: Room) -> bool:
         progress = state.progress.get(partition, Progress())
@@ -85,9 +120,15 @@ class SyncTrainer(GradientTrainer):
         if progress.sent is not None:
             return None
         count, ends = self._round_samples or room.waiting, False
-        if self._passes is not None:
+        if self._passes is None:
+            # bad records alone would fill the room; windows decide, so not where results repeat
+            if not self._steady and room.waiting == 0 and room.rejected >= count:
+                return Contribution(0, state.pace.round)
+        else:
             if progress.passes == self._passes or state.pace.passes < progress.passes:
                 return None  # the others have not done with the pass
+            if not room.batches:
+                return None
             whole = room.last_offset >= self._end(state, partition) - 1
             if self._round_samples is None and not whole:
                 return None
@@ -97,17 +138,19 @@ class SyncTrainer(GradientTrainer):
             return None
         return Contribution(count, state.pace.round, ends)
 
-    def _sent(self, state: TrainerState, partition: int, room: Room, due: Contribution) -> None:
-        sent = Sent(due.round, due.samples, due.ends_pass)
-        end = -1 if self._passes is None else self._end(state, partition)
-        state.progress[partition] = state.progress[partition]._replace(sent=sent, end=end)
+    def _sent(
+        self, state: TrainerState, partition: int, room: Room, due: Contribution, through: int
+    ) -> None:
+        sent = Sent(due.round, due.samples, due.ends_pass, through)
+        state.progress[partition] = state.progress[partition]._replace(sent=sent)
 
 
-def _before(event: BatchArrived, end: int) -> BatchArrived:
-    """The batch without what came after the input's end."""
-    within = event.samples.rows(0, int(np.searchsorted(event.samples.offsets, end)))
-    rejections = [one for one in event.rejections if one.offset < end]
-    return event._replace(samples=within, rejections=rejections)
+def _before(
+    samples: Samples, rejections: Sequence[Rejection], end: int
+) -> tuple[Samples, Sequence[Rejection]]:
+    """A batch without what came after the input's end."""
+    within = samples.rows(0, int(np.searchsorted(samples.offsets, end)))
+    return within, [one for one in rejections if one.offset < end]
 
 
 class SyncSequencer(GradientSequencer):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from flink_ol.core.features.appending import without_rows
-from flink_ol.core.samples import in_order, rejected_of
-from flink_ol.core.trainer.events import BatchArrived
+from flink_ol.core.samples import Rejection, Samples, in_order, rejected_of
 
 _LARGEST = 1e150
 _TOO_LARGE = (
@@ -18,17 +19,17 @@ NOT_FINITE = (
 )
 
 
-def within_bounds(event: BatchArrived) -> BatchArrived:
-    """The batch with the samples rejected whose numbers are finite, and their squares are not.
+def within_bounds(
+    samples: Samples, rejections: Sequence[Rejection]
+) -> tuple[Samples, Sequence[Rejection]]:
+    """A batch with the samples rejected whose numbers are finite, and their squares are not.
 
     Running statistics would take one in, and no later sample of its feature could be learned.
     """
-    samples = event.samples
     beyond = np.abs(samples.values) > _LARGEST
     if not beyond.any():
-        return event
+        return samples, rejections
     fine = np.ones(len(samples), bool)
     fine[np.searchsorted(samples.indptr, np.flatnonzero(beyond), "right") - 1] = False
-    others = event.rejections
-    rejections = in_order([*others, *rejected_of(samples, fine, _TOO_LARGE, others)])
-    return event._replace(samples=without_rows(samples, ~fine), rejections=rejections)
+    refused = rejected_of(samples, fine, _TOO_LARGE, rejections)
+    return without_rows(samples, ~fine), in_order([*rejections, *refused])

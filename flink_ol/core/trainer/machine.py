@@ -36,6 +36,7 @@ from flink_ol.core.trainer.events import (
 )
 from flink_ol.core.trainer.guards import within_bounds
 from flink_ol.core.trainer.state import Progress, TrainerState
+from flink_ol.core.waiting_room import Batch
 
 
 class Trainer(ABC):
@@ -58,9 +59,15 @@ class Trainer(ABC):
     def handle(self, state: TrainerState, event: Event) -> list[Effect]:
         """Take ``event`` into ``state`` (in place); what is to be done."""
         if isinstance(event, BatchArrived):
-            return self._learn(state, within_bounds(event))
+            samples, rejections = within_bounds(event.samples, event.rejections)
+            return self._learn(state, event._replace(samples=samples, rejections=rejections))
         if isinstance(event, PartitionRestored):
-            return self._restore_partition(state, event)
+            # batches wait as they came
+            waiting = [
+                Batch(one.number, *within_bounds(one.samples, one.rejections), one.newest_ms)
+                for one in event.waiting
+            ]
+            return self._restore_partition(state, event._replace(waiting=waiting))
         if isinstance(event, TimeCame):
             return [*self._hello(state), *self._advance(state, event.partition)]
         refused = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ class Sent(NamedTuple):
     round: int
     samples: int
     ends_pass: bool
+    through: int = sys.maxsize  # number of the last batch complete with it; older states: of all
 
 
 class Progress(NamedTuple):
@@ -31,6 +33,7 @@ class Progress(NamedTuple):
     passes: int = 0  # over a bounded input, done
     sent: Sent | None = None
     end: int = -1  # offset after the last sample of a bounded input; -1: not known, or endless
+    told: int = 0  # number of the last waiting batch whose rejections the model has, where it stays
 
 
 @dataclass(slots=True)
