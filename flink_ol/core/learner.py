@@ -28,7 +28,7 @@ from flink_ol.core.samples import Counted, Samples
 from flink_ol.core.slot_set import SlotSet
 from flink_ol.core.start import Start
 from flink_ol.core.state import ArraySpec, Delta, State
-from flink_ol.core.tuning import Overrides, tuned
+from flink_ol.core.tuning import Overrides, fitting, tuned
 from flink_ol.core.unadmitted import Counts
 
 _PLAIN = Evaluation()
@@ -75,13 +75,13 @@ class Learner:
     def tuned(self, overrides: Overrides) -> Learner:
         """The learner with ``overrides`` of its settings; itself without any.
 
-        Raises ConfigError where they do not fit its settings.
+        What was set of a specification before this one, and this one has not, is left out.
         """
         if not overrides:
             return self
         if self._tuned[0] != overrides:
-            twin = Learner(tuned(self.learning, overrides), self.evaluation)
-            self._tuned = dict(overrides), twin
+            learning = tuned(self.learning, fitting(self.learning, overrides))
+            self._tuned = dict(overrides), Learner(learning, self.evaluation)
         return self._tuned[1]
 
     def take_over(self, state: State) -> None:

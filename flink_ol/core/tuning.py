@@ -50,6 +50,22 @@ def changed(learning: Learning, overrides: Overrides, values: Overrides) -> dict
     return {name: value for name, value in settled.items() if value != _value(before, name)}
 
 
+def fitting(learning: Learning, overrides: Overrides) -> dict[str, Any]:
+    """Those of ``overrides`` that ``learning``, which may be another since, still has.
+
+    Taken one by one in the order of their names, so that everybody comes to the same.
+    """
+    found: dict[str, Any] = {}
+    for name in sorted(overrides):
+        wanted = {**found, name: overrides[name]}
+        try:
+            tuned(learning, wanted)
+        except ConfigError:
+            continue
+        found = wanted
+    return found
+
+
 def _names(fields: dict[str, Any]) -> list[str]:
     """The settings that may change."""
     names = []

@@ -141,7 +141,10 @@ class SequencerFunction(KeyedProcessFunction):
                     self._contributions.remove(partition)
             elif isinstance(effect, KeepLearned):
                 base = partial(self._base, state)
-                self._log.take(self._learned, self._bytes_of(effect.update), base)
+                if effect.update is None:
+                    self._log.replace(self._learned, base())
+                else:
+                    self._log.take(self._learned, self._bytes_of(effect.update), base)
             elif isinstance(effect, RejectSample):
                 offset, reason = effect.rejection.offset, effect.rejection.reason
                 letter = encode_dead_letter(self._topic, effect.partition, offset, reason, None)

@@ -26,14 +26,14 @@ from flink_ol.core.config import (
 )
 from flink_ol.core.learner import Learner
 from flink_ol.core.loop import Loop
-from flink_ol.core.messages import Snapshot
+from flink_ol.core.messages import Entry, Snapshot
 from flink_ol.core.model import EntryArrived
 from flink_ol.core.model import Model as ModelMachine
 from flink_ol.core.modes.local import LocalSequencer
 from flink_ol.core.sequencer import Append, CommandRefused, SequencerState
 from flink_ol.core.state import State
 from flink_ol.core.training import Async, Bounded, Exact, Local, Sync, Training
-from flink_ol.core.tuning import changed, tuned
+from flink_ol.core.tuning import changed, fitting, tuned
 from tests.core.laws import same
 from tests.core.mode_job import ModeJob
 from tests.core.streams import NAMED, random_samples
@@ -175,6 +175,34 @@ def test_a_setting_of_the_specification_is_no_override() -> None:
     assert overrides == {"model.clip_norm": 3.0, "optimizer.learning_rate": 1.0}
     back = {"optimizer.learning_rate": 0.02, "model.clip_norm": None}
     assert changed(learning, overrides, back) == {}
+
+
+def test_a_job_that_goes_on_lets_go_what_was_set_and_is_not_there_any_more() -> None:
+    before, after = regression(Sgd(schedule=Cosine(samples=500))), regression(Sgd())
+    wanted = {"optimizer.schedule.samples": 90, "optimizer.learning_rate": 0.03}
+    overrides = changed(before, {}, wanted)
+    kept = {"optimizer.learning_rate": 0.03}
+    assert fitting(after, overrides) == kept
+    loop = loop_of(before)
+    assert loop.command(setting(wanted)) is None
+    loop.batch(0, random_samples(before, 20, seed=2))
+    machine = ModelMachine(Learner(after), "job", "hash")
+    state = machine.restored(loop.snapshot())  # as the savepoint has it, and then its log
+    assert loop._last is not None
+    later = loop._last.version._replace(number=99)
+    machine.handle(state, EntryArrived(loop._last._replace(version=later)))
+    sequencer = LocalSequencer(after, {})
+    ordered = SequencerState(overrides=dict(overrides))
+    (entry,) = appended(sequencer, ordered, setting({"model.l2": 0.5}))
+    assert ordered.overrides == entry.overrides == {**kept, "model.l2": 0.5}
+
+
+def appended(
+    sequencer: LocalSequencer, state: SequencerState, command: dict[str, Any]
+) -> list[Entry]:
+    arrived = sequencers.CommandArrived(command)
+    effects = sequencer.handle(state, arrived, 1_000)
+    return [effect.entry for effect in effects if isinstance(effect, Append)]
 
 
 TUNE = st.tuples(st.just("tune"), st.sampled_from([0.02, 0.05, 0.2, -1.0]))

@@ -18,7 +18,14 @@ from flink_ol.core.ledger import Account, account_of
 from flink_ol.core.messages import VALUES, Update
 from flink_ol.core.names import Told, named, others
 from flink_ol.core.samples import Samples, offsets_of, rejected_of
-from flink_ol.core.sequencer import Effect, KeepLearned, RejectSample, Sequencer, SequencerState
+from flink_ol.core.sequencer import (
+    Effect,
+    Event,
+    KeepLearned,
+    RejectSample,
+    Sequencer,
+    SequencerState,
+)
 from flink_ol.core.state import State
 from flink_ol.core.trainer import (
     BatchArrived,
@@ -69,10 +76,35 @@ class ExactSequencer(Sequencer):
         super().__init__(learner.learning, intervals_ms)
         self._learner = learner
         self._names: dict[int, str] = {}
-        self._overrides: Mapping[str, Any] = {}  # that the state follows
+        self._settled = True  # whether what is kept follows the settings
 
     def initial(self) -> SequencerState:
         return SequencerState(learned=self._learner.initial())
+
+    def handle(self, state: SequencerState, event: Event, now_ms: int) -> list[Effect]:
+        """As every sequencer; what follows from settings does so from the moment they change."""
+        effects = super().handle(state, event, now_ms)
+        if not self._settled:
+            effects.append(KeepLearned(None))
+            self._settled = True
+        return effects
+
+    def _open(self, state: SequencerState, now_ms: int) -> None:
+        before = state.overrides
+        super()._open(state, now_ms)
+        self._take_over(state, before)
+
+    def _obey(self, state: SequencerState, command: Mapping[str, Any], now_ms: int) -> list[Effect]:
+        before = state.overrides
+        effects = super()._obey(state, command, now_ms)
+        self._take_over(state, before)
+        return effects
+
+    def _take_over(self, state: SequencerState, before: Mapping[str, Any]) -> None:
+        if state.overrides != before:
+            assert state.learned is not None
+            self._learner.tuned(state.overrides).take_over(state.learned)
+            self._settled = False
 
     def _order(self, state: SequencerState, update: Update, now_ms: int) -> list[Effect]:
         self._expect(state, update)
@@ -91,9 +123,6 @@ class ExactSequencer(Sequencer):
         assert update.samples is not None
         arrays, partition = state.learned, update.partition
         learner = self._learner.tuned(state.overrides)
-        if state.overrides != self._overrides:
-            self._overrides = dict(state.overrides)
-            learner.take_over(arrays)
         columns = update.samples._asdict()
         self._names.update(update.names)
         samples = Samples(**{**columns, "names": self._names})

@@ -26,7 +26,7 @@ from flink_ol.core.sequencer.events import (
     WakeMe,
 )
 from flink_ol.core.sequencer.state import SequencerState
-from flink_ol.core.tuning import changed
+from flink_ol.core.tuning import changed, fitting
 
 
 class Sequencer(ABC):
@@ -88,6 +88,7 @@ class Sequencer(ABC):
         state.version = Version(max(state.version.epoch + 1, now_ms), state.version.number)
         state.workers = {}
         state.wake_ms = 0
+        state.overrides = fitting(self.learning, state.overrides)
 
     def _expect(self, state: SequencerState, update: Update) -> None:
         expected = state.sequences.get(update.partition, 0) + 1
