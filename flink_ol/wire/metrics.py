@@ -7,7 +7,8 @@ JSON: ``{"job", "time_ms", "model": {"epoch", "version"}, "samples", "rejected",
 there are any, ``waiting`` (features without weights) where they have to be met several times, and
 ``expired`` (features dropped so far) where they are. ``lags`` counts updates by how many versions
 they were behind: none, 1, 2 to 3, 4 to 7, ..., since the job last started; ``round``, in mode sync,
-has number, passes and the metrics of the round alone, scored before its step.
+has number, passes and the metrics of the round alone, scored before its step. Over 1 MB the slices
+are left out, and ``left_out`` says so.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from flink_ol.core.config import Learning
 from flink_ol.core.evaluation import metrics
 from flink_ol.core.model import PublishMetrics
 from flink_ol.wire.errors import WireError
+
+_MOST_BYTES = 1_000_000  # below Kafka's default limit: a record over it would stop the job
 
 
 def encode_metrics(told: PublishMetrics, job: str, learning: Learning) -> bytes:
@@ -50,6 +53,11 @@ def encode_metrics(told: PublishMetrics, job: str, learning: Learning) -> bytes:
         fields["round"] = {"number": told.pace.round, "passes": told.pace.passes} | of_round
     if told.command is not None:
         fields["command"] = told.command
+    data = orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
+    if len(data) <= _MOST_BYTES:
+        return data
+    told_of = {name: value for name, value in fields["metrics"].items() if name != "slices"}
+    fields |= {"metrics": told_of, "left_out": ["slices"]}
     return orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
 
 

@@ -106,6 +106,15 @@ def test_more_values_than_are_kept_are_counted_as_other(settings: Learning, piec
     assert whole / 3_000 == pytest.approx(told[name])
 
 
+def test_a_value_too_long_to_be_told_is_counted_as_other() -> None:
+    batch = samples_of(["a" * 100, "a" * 101, "b" * 900_000, "b"], np.array([0.0, 1.0, 1.0, 0.0]))
+    answers = np.tile([0.7, 0.3], (4, 1))
+    sums = Judge(BINARY, BY_CITY).sums(answers, batch, NAN, np.zeros(2))
+    told = metrics(sums, BINARY)["slices"]["city"]
+    assert list(told["values"]) == ["a" * 100, "b"]
+    assert told["other"]["scored"] == 2
+
+
 def test_many_classes_leave_room_for_fewer_values() -> None:
     assert [most_values(classes) for classes in (0, 2, 100, 1_000, 100_000)] == [
         100,

@@ -3,7 +3,8 @@
 Under ``slice/FIELD/NAME`` stand arrays with a row for every value, and under ``slice/FIELD/values``
 the values as JSON (a list of texts, uint8). Row 0 are the samples without the field, row 1 those of
 all values that found no row any more, then come the values in the order of the log. There are at
-most 100 of them, and fewer of tasks with more than 100 classes; every sample is in one row.
+most 100 of them, of at most 100 characters each, and fewer of tasks with more than 100 classes;
+every sample is in one row.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ ABSENT, OTHER, FIRST = range(3)
 
 _MOST_VALUES = 100
 _MOST_CELLS = 10_000  # values times classes
+_MOST_CHARACTERS = 100  # of a value: a metrics message has all of them, and has to fit in a record
 _VALUES = "values"
 
 
@@ -51,9 +53,10 @@ def grouping(samples: Samples, field: str, most: int) -> Grouping:
     for i in np.argsort(first):
         name = samples.names.get(int(keys[i]), "")
         if name.startswith(start):
-            if len(values) < most:
+            value = name[len(start) :]
+            if len(values) < most and len(value) <= _MOST_CHARACTERS:
                 rows_of_keys[i] = FIRST + len(values)
-                values.append(name[len(start) :])
+                values.append(value)
             else:
                 rows_of_keys[i] = OTHER
     owners = np.repeat(np.arange(len(samples)), np.diff(samples.indptr))[categorical]
