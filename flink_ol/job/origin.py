@@ -2,21 +2,25 @@
 
 ``flink_ol.json`` lies in the folder of a job's checkpoints, ``DIRECTORY/NAME/JOB-ID``, and in the
 folder of every savepoint that the command line takes. JSON: ``{"format": 2, "name", "learning",
-"samples": {"format", "partitions"}, "training": {"mode", "workers"}}``.
+"samples": {"format", "partitions", "fields"}, "training": {"mode", "workers", "passes"}}``; older
+ones are without ``fields`` and ``passes``, and those are not compared.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from flink_ol.core.compatibility import Changes, changes
 from flink_ol.core.config import ConfigError, Learning
+from flink_ol.core.training import passes_of
 from flink_ol.job.spec import Spec
 
 FILE = "flink_ol.json"
+_WAIT = "sync", "bounded"  # modes whose state holds samples as they came
 _FORMAT = 2
 
 
@@ -33,6 +37,8 @@ class Origin(NamedTuple):
     partitions: int
     mode: str
     workers: int
+    samples_fields: Mapping[str, Any] | None = None  # of the format; None: nothing tells
+    passes: int | None = -1  # over a bounded input; None: it is endless; -1: nothing tells
 
 
 def origin_of(spec: Spec) -> Origin:
@@ -45,6 +51,8 @@ def origin_of(spec: Spec) -> Origin:
         samples.partitions,
         training.mode,
         training.workers,
+        samples.fields.to_json(),
+        passes_of(training),
     )
 
 
@@ -54,8 +62,12 @@ def compared(before: Origin, spec: Spec) -> tuple[list[str], list[str]]:
     learning: Changes = changes(before.learning, after.learning, in_flight=True)
     allowed = [str(change) for change in learning.allowed]
     refused = [f"{change}: {change.reason}" for change in learning.refused]
-    if before.samples_format != after.samples_format:
-        allowed.append(f"samples.format: {before.samples_format} -> {after.samples_format}")
+    reading = list(_reading(before, after))
+    if before.mode == after.mode and before.mode in _WAIT:
+        reason = f"samples that wait in mode {after.mode} are kept as they came"
+        refused += [f"{change}: {reason}" for change in reading]
+    else:
+        allowed += reading
     if before.workers != after.workers:
         allowed.append(f"training.workers: {before.workers} -> {after.workers}")
     if before.name != after.name:
@@ -67,7 +79,22 @@ def compared(before: Origin, spec: Spec) -> tuple[list[str], list[str]]:
     if before.mode != after.mode:
         reason = "what is under way between workers is another mode's"
         refused.append(f"training.mode: {before.mode} -> {after.mode}: {reason}")
+    if before.mode == after.mode and before.passes not in (-1, after.passes):
+        reason = "what is kept of the input, and counted, is for the passes asked for at first"
+        told = ["null" if passes is None else passes for passes in (before.passes, after.passes)]
+        refused.append(f"training.passes: {told[0]} -> {told[1]}: {reason}")
     return allowed, refused
+
+
+def _reading(before: Origin, after: Origin) -> Iterator[str]:
+    """What changed of how samples are read."""
+    if before.samples_format != after.samples_format:
+        yield f"samples.format: {before.samples_format} -> {after.samples_format}"
+    elif before.samples_fields is not None and after.samples_fields is not None:
+        theirs, ours = before.samples_fields, after.samples_fields
+        for name in sorted({*theirs, *ours}):
+            if theirs.get(name) != ours.get(name):
+                yield f"samples.fields.{name}: {theirs.get(name)} -> {ours.get(name)}"
 
 
 def own_folder(base: str, name: str) -> str:
@@ -91,8 +118,12 @@ def write(folder: Path, origin: Origin) -> None:
         "format": _FORMAT,
         "name": origin.name,
         "learning": origin.learning.to_json(),
-        "samples": {"format": origin.samples_format, "partitions": origin.partitions},
-        "training": {"mode": origin.mode, "workers": origin.workers},
+        "samples": {
+            "format": origin.samples_format,
+            "partitions": origin.partitions,
+            "fields": origin.samples_fields,
+        },
+        "training": {"mode": origin.mode, "workers": origin.workers, "passes": origin.passes},
     }
     (folder / FILE).write_text(json.dumps(fields, indent=1), encoding="utf-8")
 
@@ -126,6 +157,8 @@ def _read(path: Path) -> Origin:
             int(fields["samples"]["partitions"]),
             fields["training"]["mode"],
             int(fields["training"]["workers"]),
+            fields["samples"].get("fields"),
+            fields["training"].get("passes", -1),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         if isinstance(error, OriginError):

@@ -25,6 +25,7 @@ def test_what_is_written_beside_a_job_is_found_from_its_checkpoints(tmp_path: Pa
     [
         "training: {workers: 3}",
         "samples: {partitions: 2, format: libsvm}",
+        "samples: {partitions: 2, fields: {label: target}}",
         "optimizer: {name: sgd, learning_rate: 1.5}",
     ],
 )
@@ -52,6 +53,39 @@ def test_refused_changes_name_both_values_and_the_reason() -> None:
     assert "samples.partitions: 2 -> 3: keys and state are laid out by it" in refused
     assert "name: a -> b: topics and state belong to the name" in refused
     assert "task: binary -> regression: the model's scores mean something else" in refused
+
+
+WAITS = "{name: a, samples: {partitions: 2%s}, training: {mode: %s}}"
+
+
+@pytest.mark.parametrize("mode", ["sync", "bounded"])
+@pytest.mark.parametrize("changed", [", format: libsvm", ", fields: {label: target}"])
+def test_how_samples_are_read_stays_where_some_wait_as_they_came(mode: str, changed: str) -> None:
+    before = Spec.parse(WAITS % ("", mode))
+    told, refused = origin.compared(origin.origin_of(before), Spec.parse(WAITS % (changed, mode)))
+    assert (len(told), len(refused)) == (0, 1)
+    assert f"samples that wait in mode {mode} are kept as they came" in refused[0]
+
+
+@pytest.mark.parametrize(("one", "other"), [("null", "2"), ("2", "null"), ("2", "3")])
+def test_the_passes_of_a_job_that_goes_on_stay(one: str, other: str) -> None:
+    before, after = (Spec.parse(WAITS % ("", f"sync, passes: {n}")) for n in (one, other))
+    _, refused = origin.compared(origin.origin_of(before), after)
+    assert [text.partition(": what")[0] for text in refused] == [
+        f"training.passes: {one} -> {other}"
+    ]
+
+
+def test_a_file_of_before_these_were_told_is_read_and_they_are_not_compared(
+    tmp_path: Path,
+) -> None:
+    origin.write(tmp_path, origin.origin_of(SPEC))
+    fields = json.loads((tmp_path / origin.FILE).read_text())
+    del fields["samples"]["fields"], fields["training"]["passes"]
+    (tmp_path / origin.FILE).write_text(json.dumps(fields))
+    before = origin.read(tmp_path)
+    assert before is not None
+    assert origin.compared(before, SPEC) == ([], [])
 
 
 @pytest.mark.parametrize(
