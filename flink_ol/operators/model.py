@@ -34,7 +34,7 @@ from flink_ol.wire.formats import sample_format
 from flink_ol.wire.frames import encode_frame
 from flink_ol.wire.metrics import encode_metrics
 from flink_ol.wire.model_file import decode_snapshot, encode_snapshot, snapshot_key
-from flink_ol.wire.parts import split
+from flink_ol.wire.parts import PART_BYTES, split
 from flink_ol.wire.predictions import encode_answer
 
 
@@ -78,6 +78,7 @@ class ModelFunction(BroadcastProcessFunction):
             self._frame_numbers,
         )
         self._state: ModelState | None = None
+        self._most_parts = 1  # that a snapshot on the topic may have
         self._log = StoredLog(needs_base=start is not None)
         self._descriptor = states.model_log()
         self._weights, self._metrics = states.weights(), states.metrics()
@@ -111,10 +112,11 @@ class ModelFunction(BroadcastProcessFunction):
             encoded = encode_snapshot(snapshot, figures)
             version = snapshot.frame.version
             parts = list(split(encoded))
+            self._most_parts = max(self._most_parts, len(parts))
             for number, part in enumerate(parts):
                 yield self._snapshots, Row(snapshot_key(version, number), part)
             for expired in effect.expired:
-                for number in range(len(parts)):  # models grow: an older one has no more parts
+                for number in range(self._most_parts):  # a model may have shrunk since
                     yield self._snapshots, Row(snapshot_key(expired, number), None)
 
     def _restored(self, ctx: Any) -> ModelState:
@@ -124,6 +126,7 @@ class ModelFunction(BroadcastProcessFunction):
             # a log without a base is of a job that began from nothing, whatever is asked for now
             state = self._model.initial(from_nothing=bool(entries))
             if base is not None:
+                self._most_parts += len(base) // PART_BYTES
                 snapshot = decode_snapshot(base)
                 if found := misfits(snapshot, self._learning, in_flight=True):
                     raise WireError(
