@@ -37,7 +37,7 @@ from flink_ol.core.trainer import (
     TimeCame,
     WakeMe,
 )
-from flink_ol.core.training import Training
+from flink_ol.core.training import Exact, Training
 from flink_ol.operators import states
 from flink_ol.operators.dead_letters import DeadLetters
 from flink_ol.operators.partition_state import PartitionState
@@ -112,6 +112,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
         group.gauge("orphan_frames", lambda: self._state.orphans)
         group.gauge("pending_updates", lambda: len(self._state.pending))
         self._silence = Silence(lambda: time.monotonic_ns() // 1_000_000)
+        self._answered = not isinstance(self._training, Exact)  # there by hellos alone
         group.gauge("feedback_silence_ms", lambda: self._silence.ms)
 
     def process_element(self, value: bytes, ctx: Any) -> Iterator[Any]:
@@ -154,7 +155,8 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
                 update = encode_update(effect.update)
                 if effect.pending:
                     self._stored.keep_update(effect.update.sequence, update)
-                self._silence.sent()
+                if self._answered:
+                    self._silence.sent()
                 yield Row(_ONLY, Row(states.UPDATE, update))
             elif isinstance(effect, SaveProgress):
                 self._stored.save(effect.progress)
