@@ -146,7 +146,8 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
                 return
             self._partitions[str(ctx.get_current_key())] = partition
             self._restore_partition(partition)
-        yield from self._do(self._trainer.handle(self._state, TimeCame(partition)), None, ctx)
+        event = TimeCame(partition, self._silence.overdue())
+        yield from self._do(self._trainer.handle(self._state, event), None, ctx)
 
     def _do(self, effects: list[Effect], batch: RawBatch | None, ctx: Any) -> Iterator[Any]:
         """``batch``: the one that just came, if one did."""
@@ -177,6 +178,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
             elif isinstance(effect, SlowDown):
                 time.sleep(_SLOW_S)
             elif isinstance(effect, SayHello):
+                self._silence.sent()
                 yield Row(_ONLY, Row(states.HELLO, encode_hello(effect.hello)))
 
     def _wake(self, ctx: Any) -> None:
@@ -210,7 +212,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
             self._frames.replace(stored, message)
         else:
             self._frames.append(stored, message)
-        self._silence.heard(waits=bool(self._state.pending))
+        self._silence.heard(self._trainer.awaits(self._state))
         return effects
 
     def _restore_frame(self, ctx: Any) -> None:

@@ -84,6 +84,10 @@ class SyncTrainer(GradientTrainer):
         end = state.progress.get(partition, Progress()).end
         return self._ends.get(partition, 0) if end < 0 else end
 
+    def awaits(self, state: TrainerState) -> bool:
+        sent = (progress.sent for progress in state.progress.values())
+        return any(one is not None and state.pace.round <= one.round for one in sent)
+
     def _settle(self, state: TrainerState, partition: int, room: Room) -> list[TrainerEffect]:
         progress = state.progress.get(partition, Progress())
         sent = progress.sent

@@ -47,6 +47,7 @@ class TimeCame(NamedTuple):
     """A timer of the partition asked for by WakeMe fired."""
 
     partition: int
+    silent: bool = False  # no weights have come for long: they may be lost
 
 
 class SayHello(NamedTuple):

@@ -69,6 +69,8 @@ class Trainer(ABC):
             ]
             return self._restore_partition(state, event._replace(waiting=waiting))
         if isinstance(event, TimeCame):
+            if event.silent:  # another hello brings a whole frame
+                state.greeted = False
             return [*self._hello(state), *self._advance(state, event.partition)]
         refused = None
         if isinstance(event, FrameArrived):
@@ -78,6 +80,10 @@ class Trainer(ABC):
     def refused(self, state: TrainerState, heading: Heading) -> list[Effect] | None:
         """What is to be done about a frame that cannot be taken; None: it can be."""
         return feedback.refused(state, heading)
+
+    def awaits(self, state: TrainerState) -> bool:
+        """Whether something that was sent is not in the model yet, as far as is known."""
+        return bool(state.pending)
 
     @abstractmethod
     def _learn(self, state: TrainerState, event: BatchArrived) -> list[Effect]:
