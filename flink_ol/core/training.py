@@ -81,6 +81,10 @@ class Sync(_Gradients):
         super().__post_init__()
         if self.round_samples is None and self.passes is None:
             raise ConfigError("round_samples", None, "a number: without passes there is no end")
+        endless = self.passes is None  # a pass may be shorter than a round
+        if endless and self.waiting_samples < (self.round_samples or 0):
+            allowed = f"at least round_samples, {self.round_samples}: a round's samples wait for it"
+            raise ConfigError("waiting_samples", self.waiting_samples, allowed)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -162,6 +162,10 @@ MISTAKES = [
         ["training.round_samples: null is not allowed; give a number: without passes"],
     ),
     (
+        "name: a\ntraining: {mode: sync, round_samples: 5000, waiting_samples: 4999}",
+        ["training.waiting_samples: 4999 is not allowed; give at least round_samples, 5000"],
+    ),
+    (
         "{name: a, training: {mode: async}, optimizer: {name: adaptive}}",
         ["training.mode: 'async' is not allowed; give local or exact"],
     ),
