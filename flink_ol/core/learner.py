@@ -124,13 +124,25 @@ class Learner:
             admission.count(state, samples.counted)
         return Mark(touched, ranks, arrays, samples.counted)
 
-    def learn(self, state: State, samples: Samples, previous: float, rate_scale: float) -> Sums:
+    def learn(
+        self,
+        state: State,
+        samples: Samples,
+        previous: float,
+        rate_scale: float,
+        mark: Mark | None = None,
+    ) -> Sums:
         """Score every sample, then learn from it, in place: the prequential sums.
 
         ``previous``: label before the first sample in its partition, nan if there is none.
         ``rate_scale``: factor of the learning rates of optimizers that scale with the workers.
+        ``mark``: of the same samples and as the state is, if there is one: it knows their slots.
         """
-        rows = _rows(samples, state.slots(plain(samples.keys, np.int64)))
+        if mark is None:
+            slots = state.slots(plain(samples.keys, np.int64))
+        else:
+            slots = mark.slots[mark.ranks]
+        rows = _rows(samples, slots)
         entries = Entries(rows.slots, rows.values, rows.numeric)
         rows = rows._replace(values=self._preparation.learned(state, entries))
         scores = self._family.learn(state.arrays, rows, float(rate_scale))

@@ -25,7 +25,9 @@ class Samples(NamedTuple):
     labels: np.ndarray  # (samples,) float64, class index or target; NaN in requests
     importance: np.ndarray  # (samples,) float64, > 0
     offsets: np.ndarray  # (samples,) int64, Kafka offsets, never falling
-    names: Mapping[int, str]  # feature key -> name, for at least the keys above
+    # feature key -> name, for at least the keys above; under hash_bits numbers go without, once the
+    # model has heard of as many names as it keeps
+    names: Mapping[int, str]
     counted: Counted | None = None  # where features have to wait for their weights
 
     def __len__(self) -> int:  # rows, not fields

@@ -10,7 +10,8 @@ import numpy as np
 
 from flink_ol.core.compiled import njit
 
-_EMPTY = -1
+_KEY, _SLOT = 0, 1  # of a place in the table: side by side, so that memory is asked once
+_EMPTY = -1  # no slot; the key beside it says nothing
 _MULTIPLIER = np.int64(-7046029254386353131)  # 2^64 / golden ratio, odd: Fibonacci hashing
 
 
@@ -21,14 +22,15 @@ def position(key: int, shift: int) -> int:
 
 
 @njit
-def _find(table: np.ndarray, by_slot: np.ndarray, shift: int, keys: np.ndarray) -> np.ndarray:
+def _find(table: np.ndarray, shift: int, keys: np.ndarray) -> np.ndarray:
     mask = len(table) - 1
     slots = np.empty(len(keys), np.int64)
     for i in range(len(keys)):
-        place = position(keys[i], shift)
-        while table[place] != _EMPTY and by_slot[table[place]] != keys[i]:
+        key = keys[i]
+        place = position(key, shift)
+        while table[place, _KEY] != key and table[place, _SLOT] != _EMPTY:
             place = (place + 1) & mask
-        slots[i] = table[place]
+        slots[i] = table[place, _SLOT]
     return slots
 
 
@@ -39,14 +41,15 @@ def _insert(
     """Insert ``keys[start:]`` until done or half full; the new size and the next key to insert."""
     mask = len(table) - 1
     for i in range(start, len(keys)):
-        place = position(keys[i], shift)
-        while table[place] != _EMPTY and by_slot[table[place]] != keys[i]:
+        key = keys[i]
+        place = position(key, shift)
+        while table[place, _KEY] != key and table[place, _SLOT] != _EMPTY:
             place = (place + 1) & mask
-        if table[place] == _EMPTY:
+        if table[place, _SLOT] == _EMPTY:
             if 2 * size >= len(table):
                 return size, i
-            table[place] = size
-            by_slot[size] = keys[i]
+            table[place, _KEY], table[place, _SLOT] = key, size
+            by_slot[size] = key
             size += 1
     return size, len(keys)
 
@@ -70,7 +73,7 @@ class Vocabulary:
 
     def _allocate(self, bits: int) -> None:
         self._shift = 64 - bits
-        self._table = np.full(1 << bits, _EMPTY, np.int64)
+        self._table = np.full((1 << bits, 2), _EMPTY, np.int64)
         by_slot = np.empty((1 << bits) // 2 + 1, np.int64)
         if self.size:
             by_slot[: self.size] = self._by_slot[: self.size]
@@ -83,7 +86,7 @@ class Vocabulary:
 
     def find(self, keys: np.ndarray) -> np.ndarray:
         """Slots of ``keys``, -1 where a key is unknown: (keys,) int64."""
-        return _find(self._table, self._by_slot, self._shift, _writable(keys))
+        return _find(self._table, self._shift, _writable(keys))
 
     def add(self, keys: np.ndarray) -> None:
         """Give every new key among ``keys`` the next slot, in their order."""

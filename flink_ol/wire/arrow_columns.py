@@ -169,7 +169,7 @@ class Indices:
         keys: np.ndarray = self._small.take(indices)
         if keys.min(initial=0) == _UNKNOWN:
             new = np.unique(indices[keys == _UNKNOWN])
-            self._small[new] = self._names.keys(list(map(str, new.tolist())))
+            self._small[new] = self._names.numbers(new)
             keys = self._small.take(indices)
         return keys
 
@@ -178,7 +178,7 @@ class Indices:
         if len(slots) and slots.min() < 0:
             before = self._met.size
             self._met.add(indices)
-            new = self._names.keys(list(map(str, self._met.keys[before:].tolist())))
+            new = self._names.numbers(self._met.keys[before:])
             self._keys = np.concatenate((self._keys, new))
             slots = self._met.find(indices)
         return self._keys[slots]

@@ -63,14 +63,14 @@ class ArrowSamples:
 
     most_bytes = MOST_BYTES
 
-    def __init__(self, labels: Labels, fields: ArrowFields, hash_bits: int | None) -> None:
+    def __init__(self, labels: Labels, fields: ArrowFields) -> None:
         # they take their time to import
         from flink_ol.wire.arrow_plain import PlainMessages
         from flink_ol.wire.arrow_rows import ArrowRows
 
         self.labels = labels
         self._fields = fields
-        self._names = FeatureNames(hash_bits)
+        self._names = FeatureNames()
         self._rows = ArrowRows(labels, fields, self._names)
         self._plain = PlainMessages(labels, fields, self._names, self._rows.indices)
         self._empty = Samples(

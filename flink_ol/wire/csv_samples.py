@@ -80,10 +80,10 @@ class CsvSamples:
 
     most_bytes = MOST_BYTES
 
-    def __init__(self, labels: Labels, fields: CsvFields, hash_bits: int | None) -> None:
+    def __init__(self, labels: Labels, fields: CsvFields) -> None:
         self.labels = labels
         self._fields = fields
-        self._names = FeatureNames(hash_bits)
+        self._names = FeatureNames()
         parts = {fields.label, fields.importance, fields.id, fields.time}
         self._place = {name: i for i, name in enumerate(fields.columns)}
         self._features = [name for name in fields.columns if name not in parts]

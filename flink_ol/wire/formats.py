@@ -67,7 +67,7 @@ class Format(NamedTuple):
     """What the registry knows of a format."""
 
     fields: type[Section]  # its settings; those without a default must be given
-    samples: Callable[[Labels, Any, int | None], PlainFormat]  # (labels, settings, hash_bits)
+    samples: Callable[[Labels, Any], PlainFormat]  # (labels, settings)
 
 
 FORMATS = {
@@ -88,8 +88,8 @@ def sample_format(name: str, fields: Any, learning: Learning) -> SampleFormat:
     features, least = learning.features, learning.chosen_loss.least_target
     labels = Labels(learning.task, learning.classes, least)
     if not (features.text or features.crosses or features.hash_bits is not None):
-        return Uncompressed(FORMATS[name].samples(labels, fields, None))
+        return Uncompressed(FORMATS[name].samples(labels, fields))
     # names make room where features expire
     told = sys.maxsize if features.expiry else features.names_kept
     expansion = Expansion(features.text, features.crosses, features.hash_bits, told)
-    return Expanded(Uncompressed(FORMATS[name].samples(labels, fields, None)), expansion)
+    return Expanded(Uncompressed(FORMATS[name].samples(labels, fields)), expansion)

@@ -60,10 +60,10 @@ class JsonSamples:
 
     most_bytes = MOST_BYTES
 
-    def __init__(self, labels: Labels, fields: JsonFields, hash_bits: int | None) -> None:
+    def __init__(self, labels: Labels, fields: JsonFields) -> None:
         self.labels = labels
         self._fields = fields
-        self._names = FeatureNames(hash_bits)
+        self._names = FeatureNames()
         self._alike = AlikeRows(labels, fields, self._names)
         self._parts = {fields.label, fields.importance, fields.id, fields.time}
         # stands between records, so that none can pass for two, or two for one: see _parse

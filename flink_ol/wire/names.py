@@ -15,9 +15,8 @@ _MOST_NAMES = 1 << 20  # remembered at a time: a stream of ever new names must n
 class FeatureNames:
     """The names that one decoder has met lately."""
 
-    def __init__(self, hash_bits: int | None) -> None:
+    def __init__(self) -> None:
         self.by_key: dict[int, str] = {}
-        self._hash_bits = hash_bits
         self._keys = _Keys(self)
         self._categories: dict[tuple[str, str | bool], str] = {}
         self._columns: dict[tuple[str, ...], np.ndarray] = {}
@@ -60,9 +59,19 @@ class FeatureNames:
                 self._numbered[count, of] = names
         return names
 
+    def numbers(self, numbers: np.ndarray) -> np.ndarray:
+        """(numbers,) int64 keys of the names ``str(number)``, from 0 on, met for the first time."""
+        # numba takes its time to import: not for commands that decode nothing
+        from flink_ol.core.features.xxh64 import number_keys
+
+        keys = number_keys(np.require(numbers, np.int64, ["C", "W"]))
+        for key, number in zip(keys.tolist(), numbers.tolist(), strict=True):
+            self.by_key.setdefault(key, str(number))
+        return keys
+
     def learn(self, name: str) -> int:
         """The key of a name met for the first time."""
-        key = feature_key(name, self._hash_bits)
+        key = feature_key(name)
         self.by_key.setdefault(key, name)
         return key
 

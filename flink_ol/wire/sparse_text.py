@@ -43,14 +43,13 @@ class SparseText:
     grammar: int  # of core.features.sparse_text
     most_bytes = MOST_BYTES
 
-    def __init__(self, labels: Labels, fields: Any, hash_bits: int | None) -> None:
+    def __init__(self, labels: Labels, fields: Any) -> None:
         # numba takes its time to import: not for commands that decode nothing
         from flink_ol.core.features.sparse_text import Scanned, scan
 
         self._scan, self._scanned = scan, Scanned
         self.labels = labels
-        self._names = FeatureNames(hash_bits)
-        self._mask = -1 if hash_bits is None else (1 << hash_bits) - 1
+        self._names = FeatureNames()
         self._heads: dict[bytes, tuple[float, float]] = {}
         self._forget()
 
@@ -168,9 +167,7 @@ class SparseText:
             self._forget()  # as the names were
         data = np.frombuffer(text, np.uint8)
         while True:
-            found = self._scanned(
-                *self._scan(data, bounds, self.grammar, self._mask, self._table, self._used)
-            )
+            found = self._scanned(*self._scan(data, bounds, self.grammar, self._table, self._used))
             self._count += len(found.fresh)
             for key, space, space_end, begin, end in found.fresh.tolist():
                 name = text[begin:end].decode()

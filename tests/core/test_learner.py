@@ -24,6 +24,7 @@ from flink_ol.core.losses.quantile import Quantile
 from flink_ol.core.losses.squared_hinge import SquaredHinge
 from flink_ol.core.samples import Samples
 from flink_ol.core.state import State
+from tests.core.laws import same
 from tests.core.streams import batches, random_samples, samples_of
 from tests.core.tasks import OPTIMIZERS, TASKS, every, learning
 from tests.core.witness import Witness
@@ -87,6 +88,18 @@ def test_the_compiled_loop_equals_the_plain_one(settings: Learning) -> None:
         np.testing.assert_allclose(scores, np.array(expected or scores), rtol=1e-11, atol=1e-11)
         np.testing.assert_allclose(known, np.array(expected[:1] or known), rtol=1e-11, atol=1e-11)
     agree(learner, state, witness)
+
+
+@every
+def test_a_mark_spares_looking_up_the_features_and_changes_nothing(settings: Learning) -> None:
+    learner = Learner(settings)
+    state, twin = learner.initial(), learner.initial()
+    for batch in batches(random_samples(settings, 100, seed=1), seed=2):
+        mark = learner.mark(state, batch)
+        with_mark = learner.learn(state, batch, NAN, 1.0, mark)
+        without = learner.learn(twin, batch, NAN, 1.0)
+        assert same(state, twin)
+        assert all(np.array_equal(with_mark[name], without[name]) for name in without)
 
 
 @pytest.mark.parametrize("task", TASKS)

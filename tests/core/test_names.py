@@ -55,6 +55,18 @@ RNG = np.random.default_rng(2)
 ROWS = [[f"n{i}" for i in RNG.choice(30, 3, replace=False)] for _ in range(60)]
 
 
+def test_values_of_fields_are_named_when_the_model_has_heard_enough() -> None:
+    decoder = sample_format("json", JsonFields(), learning(names_kept=1))
+
+    def named(**row: object) -> list[str | None]:
+        samples, _ = decoder.decode([orjson.dumps({"x": row, "y": 1})], np.array([0]))
+        told(samples.names, samples.keys, samples.keys)
+        return [samples.names.get(key) for key in samples.keys.tolist()]
+
+    assert named(first=1.0, colour="red") == ["first", "colour=red"]
+    assert named(later=1.0, colour="blue")[1] == "colour=blue"
+
+
 @pytest.mark.parametrize("restarts", [False, True])
 @pytest.mark.parametrize("occurrences", [1, 3])
 def test_names_that_meet_in_an_index_are_counted(restarts: bool, occurrences: int) -> None:

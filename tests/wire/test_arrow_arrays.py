@@ -180,7 +180,7 @@ def test_what_the_metadata_claim_costs_no_memory() -> None:
     payload = stream(
         {"x": [b""] * 5, "y": [1] * 5}, {"x": {"dtype": "uint8", "shape": "[1048576]"}}
     )
-    made = ArrowSamples(Labels("binary", None), ArrowFields(), None)
+    made = ArrowSamples(Labels("binary", None), ArrowFields())
     samples, rejections = made.decode([payload], np.array([3]))
     assert (len(samples), len(rejections)) == (0, 5)
     assert not made._names._numbered

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flink_ol.core.config import Features, Learning
 from flink_ol.core.labels import Labels
 from flink_ol.core.samples import Rejection, Samples
 from flink_ol.wire.arrow_columns import Indices
@@ -27,13 +26,13 @@ ODD = [np.nan, np.inf, -np.inf]
 
 def decoders(labels: Labels) -> tuple[ArrowSamples, ArrowSamples]:
     """One that reads plain messages together, and one that never does."""
-    quick, slow = (ArrowSamples(labels, ArrowFields(), None) for _ in range(2))
+    quick, slow = (ArrowSamples(labels, ArrowFields()) for _ in range(2))
     slow._plain.message = lambda payload, offset: None  # type: ignore[method-assign]
     return quick, slow
 
 
 def plain(payload: bytes) -> bool:
-    names = FeatureNames(None)
+    names = FeatureNames()
     reader = PlainMessages(Labels("binary", None), ArrowFields(), names, Indices(names))
     return reader.message(payload, 0) is not None
 
@@ -133,7 +132,7 @@ def test_numbers_lists_of_one_size_and_pairs_are_plain_and_nothing_else_is() -> 
 
 
 def test_indices_beyond_the_table_have_the_keys_of_their_names() -> None:
-    names = FeatureNames(None)
+    names = FeatureNames()
     known = Indices(names)
     few, many = np.array([3, 0, 3, 1 << 20]), np.array([3, 1 << 50, 0])
     for indices in (few, many, few):
@@ -141,10 +140,8 @@ def test_indices_beyond_the_table_have_the_keys_of_their_names() -> None:
         np.testing.assert_array_equal(known.keys(indices), expected)
 
 
-@pytest.mark.parametrize("bits", [None, 4])
-def test_names_that_were_forgotten_are_told_again(bits: int | None) -> None:
-    learning = Learning(task="binary", features=Features(hash_bits=bits))
-    made = ArrowSamples(Labels("binary", None), ArrowFields(), learning.features.hash_bits)
+def test_names_that_were_forgotten_are_told_again() -> None:
+    made = ArrowSamples(Labels("binary", None), ArrowFields())
     payload = stream({"indices": [[1, 2]], "values": [[1.0, 2.0]], "y": [1]})
     first, _ = made.decode([payload], np.array([0]))
     made._names.by_key = {}

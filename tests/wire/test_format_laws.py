@@ -415,6 +415,15 @@ def test_compiled_keys_are_those_of_names(name: str) -> None:
     assert int(np.uint64(xxh64(data, len(data))).astype(np.int64)) == feature_key(name)
 
 
+@LAW
+@given(st.lists(st.integers(0, 2**63 - 1) | st.integers(0, 200)))
+def test_compiled_keys_of_numbers_are_those_of_their_names(numbers: list[int]) -> None:
+    from flink_ol.core.features.xxh64 import number_keys
+
+    expected = [feature_key(str(number)) for number in numbers]
+    assert number_keys(np.array(numbers, np.int64)).tolist() == expected
+
+
 def test_vw_names_carry_their_namespace_and_scales_multiply() -> None:
     payload = b"-1 2.5 'tag|a:0.5 x:3 y|b x |  z:1e-30 |c"
     made = decoder("vw")

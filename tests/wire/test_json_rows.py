@@ -22,11 +22,11 @@ NESTED, FLAT = JsonFields(), JsonFields(features=None)
 
 
 def decoder(learning: Learning, fields: JsonFields) -> JsonSamples:
-    return JsonSamples(Labels(learning.task, learning.classes), fields, None)
+    return JsonSamples(Labels(learning.task, learning.classes), fields)
 
 
 def alike(learning: Learning, fields: JsonFields, records: list[bytes]) -> Samples | None:
-    rows = AlikeRows(Labels(learning.task, learning.classes), fields, FeatureNames(None))
+    rows = AlikeRows(Labels(learning.task, learning.classes), fields, FeatureNames())
     return rows.samples(records, np.arange(len(records)))
 
 
@@ -150,7 +150,7 @@ def test_an_importance_that_is_not_above_zero_is_left_to_the_parser() -> None:
 
 
 def test_a_stream_may_change_its_layout() -> None:
-    rows = AlikeRows(Labels("binary", None), NESTED, FeatureNames(None))
+    rows = AlikeRows(Labels("binary", None), NESTED, FeatureNames())
     other = b'{"y": 0, "x": [1, 2, 3]}'
     for record, width in ((FIRST, 2), (other, 3), (FIRST, 2)):
         samples = rows.samples([record] * 3, np.arange(3))
@@ -159,7 +159,7 @@ def test_a_stream_may_change_its_layout() -> None:
 
 
 def test_streams_that_are_never_alike_are_rarely_tried() -> None:
-    rows = AlikeRows(Labels("binary", None), NESTED, FeatureNames(None))
+    rows = AlikeRows(Labels("binary", None), NESTED, FeatureNames())
     for _ in range(100):
         assert rows.samples([FIRST, b"{"], np.arange(2)) is None
     tried = sum(rows.samples([FIRST, FIRST], np.arange(2)) is not None for _ in range(40))

@@ -17,6 +17,7 @@ from flink_ol.core.features.hashing import feature_key
 from flink_ol.core.labels import Labels
 from flink_ol.core.samples import Rejection, Samples
 from flink_ol.wire.dead_letters import encode_dead_letter
+from flink_ol.wire.formats import sample_format
 from flink_ol.wire.json_samples import JsonFields, JsonSamples
 
 BINARY = Learning(task="binary")
@@ -24,7 +25,7 @@ BINARY = Learning(task="binary")
 
 def decoder(learning: Learning = BINARY, **fields: Any) -> JsonSamples:
     labels = Labels(learning.task, learning.classes)
-    return JsonSamples(labels, JsonFields(**fields), learning.features.hash_bits)
+    return JsonSamples(labels, JsonFields(**fields))
 
 
 def decode(
@@ -184,8 +185,12 @@ def test_texts_and_truth_values_are_categories_of_value_one() -> None:
 
 
 def test_hash_bits_bound_the_keys() -> None:
-    made = decoder(Learning(task="binary", features=Features(hash_bits=3)))
-    samples, _ = decode([orjson.dumps({"x": {f"f{i}": i for i in range(50)}, "y": 1})], made)
+    made = sample_format(
+        "json", JsonFields(), Learning(task="binary", features=Features(hash_bits=3))
+    )
+    samples, _ = made.decode(
+        [orjson.dumps({"x": {f"f{i}": i for i in range(50)}, "y": 1})], np.array([7])
+    )
     assert set(samples.keys) <= set(range(8))
     assert samples.keys[7] == feature_key("f7", 3)
 

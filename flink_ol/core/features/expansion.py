@@ -55,7 +55,9 @@ class Expansion:
         if self._known.size > _REMEMBERED:
             self._known, self._names = Vocabulary(), HashedNames(self._names_told)
         before = self._known.size
-        self._known.add(samples.keys)
+        # once the model heard of enough, only values of fields have names that anyone asks for
+        told = self._names.all_told
+        self._known.add(samples.keys[~samples.numeric] if told else samples.keys)
         for key in self._known.keys[before:].tolist():
             self._names.meet(key & mask, samples.names[key])
         entries = samples.keys & mask, samples.values, samples.numeric

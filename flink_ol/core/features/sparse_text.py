@@ -135,7 +135,6 @@ def scan(
     text: np.ndarray,
     bounds: np.ndarray,
     grammar: int,
-    mask: int,
     table: np.ndarray,
     used: np.ndarray,
 ) -> tuple[
@@ -151,7 +150,7 @@ def scan(
 ]:
     """The fields of Scanned for the rows ``text[bounds[i]:bounds[i + 1] - 1]``.
 
-    ``text`` (bytes,) uint8 is UTF-8; ``mask``: of the keys, -1 for none; ``table`` and ``used``
+    ``text`` (bytes,) uint8 is UTF-8; ``table`` and ``used``
     (size a power of two): the keys known so far, updated.
     """
     rows = len(bounds) - 1
@@ -225,7 +224,7 @@ def scan(
             for i in range(word, stop):
                 name[length] = text[i]
                 length += 1
-            key = np.int64(xxh64(name, length)) & mask
+            key = np.int64(xxh64(name, length))
             if not _known(table, used, key):
                 fresh[fresh_count, 0] = key
                 fresh[fresh_count, 1], fresh[fresh_count, 2] = space_begin, space_end

@@ -71,3 +71,21 @@ def xxh64(data: np.ndarray, length: int) -> np.uint64:
     total = (total ^ (total >> np.uint64(33))) * _P2
     total = (total ^ (total >> np.uint64(29))) * _P3
     return total ^ (total >> np.uint64(32))
+
+
+@njit
+def number_keys(numbers: np.ndarray) -> np.ndarray:
+    """The feature keys of the names ``str(number)``: (numbers,) int64 both, from 0 on."""
+    name = np.empty(20, np.uint8)
+    keys = np.empty(len(numbers), np.int64)
+    for i in range(len(numbers)):
+        number, length = numbers[i], 1
+        while number >= 10:
+            number //= 10
+            length += 1
+        number = numbers[i]
+        for at in range(length - 1, -1, -1):
+            name[at] = 48 + number % 10
+            number //= 10
+        keys[i] = np.int64(xxh64(name, length))
+    return keys

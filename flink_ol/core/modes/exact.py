@@ -156,7 +156,7 @@ def _steps(learner: Learner, arrays: State, samples: Samples, label: float) -> S
     """Learn; None, with the arrays as before, if a number is not finite."""
     samples = learner.filled(arrays, samples)
     mark = learner.mark(arrays, samples)
-    sums = learner.learn(arrays, samples, label, 1.0)
+    sums = learner.learn(arrays, samples, label, 1.0, mark)
     values = arrays.values(mark.slots)
     if finite(values, sums):
         counted = samples.counted
