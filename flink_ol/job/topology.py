@@ -162,9 +162,9 @@ def configuration(spec: Spec) -> Configuration:
         "execution.checkpointing.tolerable-failed-checkpoints": "3",
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.initial-backoff": "1 s",
-        "restart-strategy.exponential-delay.max-backoff": "30 s",
+        "restart-strategy.exponential-delay.max-backoff": "10 s",
         # the default never gives up: a fault that comes back at once would loop for ever
-        "restart-strategy.exponential-delay.attempts-before-reset-backoff": "20",
+        "restart-strategy.exponential-delay.attempts-before-reset-backoff": "40",
         "restart-strategy.exponential-delay.reset-backoff-threshold": "5 min",
     }
     if spec.checkpoints.directory is not None:
