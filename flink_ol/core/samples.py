@@ -69,6 +69,16 @@ def joined(parts: Sequence[Samples]) -> Samples:
     )
 
 
+def by_offset(many: Samples, few: Samples) -> Samples:
+    """The samples of both in the order of their records, which they do not share."""
+    places = np.searchsorted(many.offsets, few.offsets)
+    parts, start = [], 0
+    for i, place in enumerate(places.tolist()):
+        parts += [many.rows(start, place), few.rows(i, i + 1)]
+        start = place
+    return joined([*parts, many.rows(start, len(many))])
+
+
 class Counted(NamedTuple):
     """What was met in samples that features were left out of, because they have to wait."""
 

@@ -5,9 +5,9 @@ the names of the parts being settings; or flat records, where every other field 
 A feature is a number, or a text or truth value (``f=v`` with value 1), or null (absent). Of a key
 that stands twice in an object the last counts, as JSON readers do.
 
-A batch whose records differ in their numbers alone is read by json_rows. Any other is parsed by
-one call and taken apart column by column. Only a batch with something unusual in it is looked at
-record by record, to find which ones and why.
+A batch whose records differ in their numbers alone is read by json_rows, any other by json_records.
+The records that those leave are parsed by one call and taken apart column by column. Only if there
+is something wrong among them they are looked at one by one, to find which ones and why.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import orjson
 from flink_ol.core.fields import Section
 from flink_ol.core.labels import Labels
 from flink_ol.core.messages import Request
-from flink_ol.core.samples import Rejection, Samples
+from flink_ol.core.samples import Rejection, Samples, by_offset
 from flink_ol.core.wording import shown
 from flink_ol.wire.feature_rows import NUMBERS, Entries, UnusualError, entries, named, stacked
 from flink_ol.wire.json_arrays import array_entries, array_of, encoded_array, is_array
@@ -35,6 +35,7 @@ from flink_ol.wire.json_faults import (
     importance_fault,
     parse_record,
 )
+from flink_ol.wire.json_records import JsonRecords
 from flink_ol.wire.json_rows import AlikeRows
 from flink_ol.wire.names import FeatureNames
 
@@ -65,6 +66,7 @@ class JsonSamples:
         self._fields = fields
         self._names = FeatureNames()
         self._alike = AlikeRows(labels, fields, self._names)
+        self._records = JsonRecords(labels, fields, self._names)
         self._parts = {fields.label, fields.importance, fields.id, fields.time}
         # stands between records, so that none can pass for two, or two for one: see _parse
         self._sentinel = secrets.randbits(62)
@@ -78,6 +80,19 @@ class JsonSamples:
         alike = self._alike.samples(payloads, offsets)
         if alike is not None:
             return alike, []
+        offsets = np.asarray(offsets, np.int64)
+        read = self._records.read(payloads, offsets)
+        if read is None or read.careful.all():
+            return self._parsed(payloads, offsets)
+        left = np.flatnonzero(read.careful)
+        if not len(left):
+            return read.samples, []
+        samples, rejections = self._parsed([payloads[i] for i in left.tolist()], offsets[left])
+        return by_offset(read.samples, samples), rejections
+
+    def _parsed(
+        self, payloads: Sequence[bytes | None], offsets: np.ndarray
+    ) -> tuple[Samples, list[Rejection]]:
         rejections: list[Rejection] = []
         records = self._parse(payloads)
         if records is None:

@@ -15,6 +15,7 @@ import numpy as np
 from flink_ol.core.labels import Labels
 from flink_ol.core.messages import Request
 from flink_ol.core.samples import Rejection, Samples
+from flink_ol.wire.known_keys import KnownKeys
 from flink_ol.wire.names import FeatureNames
 from flink_ol.wire.text_values import MOST_BYTES, encode_label, one_line
 
@@ -45,13 +46,14 @@ class SparseText:
 
     def __init__(self, labels: Labels, fields: Any) -> None:
         # numba takes its time to import: not for commands that decode nothing
+        from flink_ol.core.features.pieces import distinct_pieces
         from flink_ol.core.features.sparse_text import Scanned, scan
 
-        self._scan, self._scanned = scan, Scanned
+        self._scan, self._scanned, self._distinct = scan, Scanned, distinct_pieces
         self.labels = labels
         self._names = FeatureNames()
         self._heads: dict[bytes, tuple[float, float]] = {}
-        self._forget()
+        self._known = KnownKeys(self._names)
 
     def read_head(self, text: str) -> Head:
         """The parts of a head; ValueError that says what is wrong with it."""
@@ -108,40 +110,35 @@ class SparseText:
         rejections: list[Rejection],
     ) -> Samples:
         scanned = self._scan_all(payloads, text)
-        known = self._heads
-        if len(known) > _MOST_HEADS:
-            known.clear()
-        heads: list[tuple[float, float] | None] = []
-        for begin, end in scanned.heads.tolist():
-            part = text[begin : max(begin, end)]
-            found = known.get(part)
-            heads.append(self._learn_head(part) if found is None else found)
-        careful = scanned.careful
+        if len(self._heads) > _MOST_HEADS:
+            self._heads.clear()
+        firsts, kinds = self._distinct(np.frombuffer(text, np.uint8), scanned.heads)
+        found = [self._head(text[begin:end]) for begin, end in scanned.heads[firsts].tolist()]
+        heads = np.array(found, np.float64).reshape(-1, 2)[kinds]
+        careful = scanned.careful | np.isnan(heads[:, 0])
         bad = ~np.isfinite(scanned.values)
         if bad.any():
             careful |= np.logical_or.reduceat(np.append(bad, False), scanned.indptr[:-1]) & (
                 np.diff(scanned.indptr) > 0
             )
-        if None not in heads and not careful.any():
-            return self._made(
-                np.array(heads, np.float64),
-                (scanned.indptr, scanned.keys, scanned.values, scanned.numeric),
-                offsets,
-            )
-        return self._mended(scanned, heads, payloads, offsets, rejections)
+        if not careful.any():
+            entries = scanned.indptr, scanned.keys, scanned.values, scanned.numeric
+            return self._made(heads, entries, offsets)
+        return self._mended(scanned, careful, heads, payloads, offsets, rejections)
 
     def _mended(
         self,
         scanned: Any,
-        heads: list[tuple[float, float] | None],
+        careful: np.ndarray,
+        heads: np.ndarray,
         payloads: Sequence[bytes | None],
         offsets: np.ndarray,
         rejections: list[Rejection],
     ) -> Samples:
         """The samples where some rows are left to the careful reader."""
         parts, kept = [], []
-        for i, head in enumerate(heads):
-            if head is not None and not scanned.careful[i]:
+        for i, left in enumerate(careful.tolist()):
+            if not left:
                 row = slice(scanned.indptr[i], scanned.indptr[i + 1])
                 parts.append((scanned.keys[row], scanned.values[row], scanned.numeric[row]))
             else:
@@ -157,48 +154,38 @@ class SparseText:
             []
         )
         indptr = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
-        found = np.array([heads[i] for i in kept], np.float64)
-        return self._made(found, (indptr, *columns), offsets[kept])
+        return self._made(heads[kept], (indptr, *columns), offsets[kept])
 
     def _scan_all(self, payloads: Sequence[bytes | None], text: bytes) -> Any:
         lengths = np.array(list(map(len, payloads)), np.int64)  # type: ignore[arg-type]
         bounds = np.concatenate(([0], np.cumsum(lengths + 1)))
-        if self._by_key is not self._names.by_key:
-            self._forget()  # as the names were
+        known = self._known
+        known.refresh()
         data = np.frombuffer(text, np.uint8)
         while True:
-            found = self._scanned(*self._scan(data, bounds, self.grammar, self._table, self._used))
-            self._count += len(found.fresh)
+            found = self._scanned(*self._scan(data, bounds, self.grammar, known.table, known.used))
             for key, space, space_end, begin, end in found.fresh.tolist():
                 name = text[begin:end].decode()
                 if space_end > space:
                     name = f"{text[space:space_end].decode()}^{name}"
-                self._by_key.setdefault(key, name)
-            if 4 * self._count > len(self._table):
-                self._grow()
+                known.by_key.setdefault(key, name)
+            known.grow(len(found.fresh))
             if not found.full:
                 break
         for entry, begin, end in found.inexact.tolist():
             found.values[entry] *= float(text[begin:end])
         return found
 
-    def _forget(self) -> None:
-        self._by_key = self._names.by_key
-        self._count = 0
-        self._table, self._used = np.zeros(1 << 12, np.int64), np.zeros(1 << 12, np.bool_)
-
-    def _grow(self) -> None:
-        """Room for four times the names; those known are entered by the next scan again."""
-        size = 4 * len(self._table)
-        self._count = 0
-        self._table, self._used = np.zeros(size, np.int64), np.zeros(size, np.bool_)
-
-    def _learn_head(self, part: bytes) -> tuple[float, float] | None:
+    def _head(self, part: bytes) -> tuple[float, float]:
+        """Label and importance; not numbers where the careful reader has to say what is wrong."""
+        known = self._heads.get(part)
+        if known is not None:
+            return known
         try:
             head = self.read_head(part.decode())
             found = self._labelled(head)
         except ValueError:
-            return None
+            return math.nan, math.nan
         if head.id is None:  # heads with an id do not come again
             self._heads[part] = found
         return found

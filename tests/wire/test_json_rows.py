@@ -77,6 +77,12 @@ def test_numbers_of_any_length_come_out_to_the_last_bit(stream: list[dict[str, A
     assert samples.values.tolist() == values
 
 
+@pytest.mark.parametrize("number", [b"1.e5", b"1.", b"01", b"+1", b".5", b"-"])
+def test_what_is_no_number_of_json_is_left_to_the_parser(number: bytes) -> None:
+    records = [b'{"x":{"a":1},"y":1}', b'{"x":{"a":%b},"y":1}' % number]
+    assert alike(Learning(task="binary"), JsonFields(), records) is None
+
+
 def test_flat_records_leave_the_parts_out() -> None:
     records = [b'{"a":%d,"id":%d,"y":%d,"w":2,"b":0.5}' % (i, 100 + i, i % 2) for i in range(5)]
     samples = alike(BINARY, FLAT, records)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from flink_ol.core.compiled import njit
-from flink_ol.core.features.sparse_text import READ, number
+from flink_ol.core.features.sparse_text import READ, UNREADABLE, number
 
 _MINUS, _POINT, _ZERO, _NINE, _E, _SMALL_E = 45, 46, 48, 57, 69, 101
 _POWERS = 10.0 ** np.arange(16)
@@ -22,13 +22,16 @@ def _digit(text: np.ndarray, at: int, end: int) -> bool:
 
 
 @njit
-def _json_number(text: np.ndarray, at: int, end: int) -> tuple[bool, float, int]:
-    """Whether a JSON number stands at ``at`` and is read right to the last bit; value and end."""
+def _any_number(text: np.ndarray, at: int, end: int) -> tuple[int, float, int]:
+    """What :func:`json_number` says, of any number."""
     first = at + 1 if at < end and text[at] == _MINUS else at
     if not _digit(text, first, end) or (text[first] == _ZERO and _digit(text, first + 1, end)):
-        return False, 0.0, at
+        return UNREADABLE, 0.0, at
     code, value, stop = number(text, at, end)
-    return code == READ and _digit(text, stop - 1, end), value, stop
+    for i in range(first, stop - 1):
+        if text[i] == _POINT and not _digit(text, i + 1, end):
+            return UNREADABLE, 0.0, at
+    return (code if _digit(text, stop - 1, end) else UNREADABLE), value, stop
 
 
 @njit(inline="always")
@@ -68,6 +71,18 @@ def _short_number(text: np.ndarray, begin: int, end: int) -> tuple[bool, float, 
 
 
 @njit
+def json_number(text: np.ndarray, at: int, end: int) -> tuple[int, float, int]:
+    """READ, value and end of the JSON number at ``at``, which is right to the last bit.
+
+    INEXACT where that takes another reader, UNREADABLE where there is none.
+    """
+    fits, value, stop = _short_number(text, np.uint64(at), np.uint64(end))
+    if fits:
+        return READ, value, np.int64(stop)  # type: ignore[return-value]
+    return _any_number(text, at, end)
+
+
+@njit
 def read_rows(
     text: np.ndarray,
     ends: np.ndarray,
@@ -99,8 +114,8 @@ def read_rows(
             if piece < values.shape[1]:
                 fits, value, stop = _short_number(text, at, end)
                 if not fits:
-                    fits, value, place = _json_number(text, np.int64(at), np.int64(end))
-                    stop = np.uint64(place)
+                    code, value, place = _any_number(text, np.int64(at), np.int64(end))
+                    fits, stop = code == READ, np.uint64(place)
                 if not fits:
                     return row
                 values[row, piece] = value

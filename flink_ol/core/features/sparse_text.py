@@ -20,7 +20,7 @@ _TAB, _NEWLINE, _RETURN, _SPACE, _HASH, _CARET = 9, 10, 13, 32, 35, 94
 _PLUS, _MINUS, _POINT, _ZERO, _NINE, _COLON, _BAR = 43, 45, 46, 48, 57, 58, 124
 _E, _SMALL_E = 69, 101
 
-READ, _INEXACT, _UNREADABLE = 0, 1, 2
+READ, INEXACT, UNREADABLE = 0, 1, 2
 _POWERS = 10.0 ** np.arange(23)  # all exact in float64
 _MOST_EXACT = 1 << 53
 
@@ -71,7 +71,7 @@ def number(text: np.ndarray, at: int, end: int) -> tuple[int, float, int]:
             break
         at += 1
     if digits == 0:
-        return _UNREADABLE, 0.0, at
+        return UNREADABLE, 0.0, at
     if at < end and (text[at] == _E or text[at] == _SMALL_E):
         at += 1
         down = False
@@ -84,16 +84,16 @@ def number(text: np.ndarray, at: int, end: int) -> tuple[int, float, int]:
             digits += 1
             at += 1
         if digits == 0:
-            return _UNREADABLE, 0.0, at
+            return UNREADABLE, 0.0, at
         exponent += -power if down else power
     if not exact or exponent > 22 or exponent < -22:
-        return _INEXACT, 1.0, at
+        return INEXACT, 1.0, at
     value = mantissa * _POWERS[exponent] if exponent >= 0 else mantissa / _POWERS[-exponent]
     return READ, sign * value, at
 
 
 @njit
-def _known(table: np.ndarray, used: np.ndarray, key: int) -> bool:
+def known(table: np.ndarray, used: np.ndarray, key: int) -> bool:
     """Whether ``key`` is in the table; it is from now on."""
     mask = len(table) - 1
     slot = (key ^ (key >> 32)) & mask
@@ -172,7 +172,7 @@ def scan(
             end -= 1
         first, first_inexact = count, inexact_count
         head, at = _head(text, begin, end, grammar)
-        heads[row, 0], heads[row, 1] = head, at
+        heads[row, 0], heads[row, 1] = head, max(head, at)
         wrong = at < 0
         space_begin, space_end, scale = 0, 0, 1.0
         while not wrong:
@@ -205,13 +205,13 @@ def scan(
             if at < end and not (
                 _blank(text[at]) or text[at] == (_BAR if grammar == VW else _HASH)
             ):
-                code = _UNREADABLE
+                code = UNREADABLE
             if opens:
                 wrong = code != READ
                 space_begin, space_end, scale = word, stop, value
                 continue
             unfit = grammar == LIBSVM and not (digits and has_value)
-            if code == _UNREADABLE or stop == word or unfit:
+            if code == UNREADABLE or stop == word or unfit:
                 wrong = True
                 break
             length = 0
@@ -225,7 +225,7 @@ def scan(
                 name[length] = text[i]
                 length += 1
             key = np.int64(xxh64(name, length))
-            if not _known(table, used, key):
+            if not known(table, used, key):
                 fresh[fresh_count, 0] = key
                 fresh[fresh_count, 1], fresh[fresh_count, 2] = space_begin, space_end
                 fresh[fresh_count, 3], fresh[fresh_count, 4] = word, stop
@@ -233,7 +233,7 @@ def scan(
                 if 2 * fresh_count > len(table):
                     full = True
                     break
-            if code == _INEXACT:
+            if code == INEXACT:
                 inexact[inexact_count, 0] = count
                 inexact[inexact_count, 1], inexact[inexact_count, 2] = stop + 1, at
                 inexact_count += 1
