@@ -105,7 +105,7 @@ class LocalTrainer(Trainer):
         learner, own = self.learner.tuned(state.overrides), state.replica
         samples = learner.filled(own, samples)
         mark = learner.mark(own, samples)
-        sums = learner.learn(own, samples, label, state.rate_scale)
+        sums = learner.learn(own, samples, label, state.rate_scale, mark)
         delta = learner.difference(own, mark, samples)
         if not finite(delta, sums):
             learner.restore(own, mark)
