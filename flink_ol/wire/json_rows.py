@@ -1,8 +1,8 @@
 """JSON records that are alike but for their numbers, as most streams of numbers are.
 
 The first record tells the layout; the others are compared with it byte by byte and only their
-numbers are read, several times faster than any parser of JSON. What does not fit, or has numbers of
-more digits than can be read so to the last bit, is for the parser.
+numbers are read, several times faster than any parser of JSON. What does not fit, or has a number
+that cannot be read so to the last bit, mostly one of more than 18 digits, is for others.
 """
 
 from __future__ import annotations

@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 from flink_ol.core.compiled import njit
+from flink_ol.core.features.decimals import decimal
 from flink_ol.core.features.sparse_text import READ, UNREADABLE, number
 
 _MINUS, _POINT, _ZERO, _NINE, _E, _SMALL_E = 45, 46, 48, 57, 69, 101
-_POWERS = 10.0 ** np.arange(16)
-_MOST_DIGITS = 15  # as many are below 2^53 whatever they are
+_FEW_DIGITS, _MOST_DIGITS = 15, 18  # below 2^53, and below LARGEST, whatever they are
+_POWERS = 10.0 ** np.arange(_FEW_DIGITS + 1)
 
 
 @njit
@@ -48,7 +49,7 @@ def _digits(text: np.ndarray, at: int, end: int, mantissa: int) -> tuple[int, in
 
 @njit(inline="always")
 def _short_number(text: np.ndarray, begin: int, end: int) -> tuple[bool, float, int]:
-    """The same of the most frequent kind: up to 15 digits and no exponent. False: look closer."""
+    """The same of the most frequent kind: up to 18 digits and no exponent. False: look closer."""
     at = begin
     negative = at < end and text[at] == _MINUS
     if negative:
@@ -66,8 +67,12 @@ def _short_number(text: np.ndarray, begin: int, end: int) -> tuple[bool, float, 
         return False, 0.0, begin
     if at < end and (text[at] == _E or text[at] == _SMALL_E):
         return False, 0.0, begin
-    value = mantissa / _POWERS[behind]
-    return True, -value if negative else value, at
+    fits = True
+    if whole + behind <= _FEW_DIGITS:
+        value = mantissa / _POWERS[behind]
+    else:
+        fits, value = decimal(mantissa, -np.int64(behind))
+    return fits, -value if negative else value, at
 
 
 @njit

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flink_ol.core.compiled import njit
+from flink_ol.core.features.decimals import LARGEST, decimal
 from flink_ol.core.features.xxh64 import xxh64
 
 LIBSVM, VW = 0, 1
@@ -21,8 +22,6 @@ _PLUS, _MINUS, _POINT, _ZERO, _NINE, _COLON, _BAR = 43, 45, 46, 48, 57, 58, 124
 _E, _SMALL_E = 69, 101
 
 READ, INEXACT, UNREADABLE = 0, 1, 2
-_POWERS = 10.0 ** np.arange(23)  # all exact in float64
-_MOST_EXACT = 1 << 53
 
 
 class Scanned(NamedTuple):
@@ -46,11 +45,7 @@ def _blank(byte: int) -> bool:
 
 @njit
 def number(text: np.ndarray, at: int, end: int) -> tuple[int, float, int]:
-    """Code, value and end of the number at ``at``: right to the last bit, or not given.
-
-    A decimal mantissa below 2^53 times or through a power of ten up to 22 is one rounding
-    (Clinger 1990, "How to read floating point numbers accurately").
-    """
+    """Code, value and end of the number at ``at``: right to the last bit, or not given."""
     sign = 1.0
     if at < end and (text[at] == _PLUS or text[at] == _MINUS):
         sign = -1.0 if text[at] == _MINUS else 1.0
@@ -60,9 +55,10 @@ def number(text: np.ndarray, at: int, end: int) -> tuple[int, float, int]:
         byte = text[at]
         if byte >= _ZERO and byte <= _NINE:
             digits += 1
-            mantissa = mantissa * 10 + (byte - _ZERO)
-            if mantissa > _MOST_EXACT:
-                exact, mantissa = False, 0
+            if mantissa < LARGEST // 10:
+                mantissa = mantissa * 10 + (byte - _ZERO)
+            else:
+                exact = False
             if point:
                 exponent -= 1
         elif byte == _POINT and not point:
@@ -86,10 +82,11 @@ def number(text: np.ndarray, at: int, end: int) -> tuple[int, float, int]:
         if digits == 0:
             return UNREADABLE, 0.0, at
         exponent += -power if down else power
-    if not exact or exponent > 22 or exponent < -22:
-        return INEXACT, 1.0, at
-    value = mantissa * _POWERS[exponent] if exponent >= 0 else mantissa / _POWERS[-exponent]
-    return READ, sign * value, at
+    if exact:
+        exact, value = decimal(mantissa, exponent)
+        if exact:
+            return READ, sign * value, at
+    return INEXACT, 1.0, at
 
 
 @njit
