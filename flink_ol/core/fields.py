@@ -17,6 +17,8 @@ from typing import Any, ClassVar, Self
 
 import annotated_types
 
+_LARGEST = (1 << 63) - 1  # states and messages hold no larger integers
+
 _LIMITS: dict[type, tuple[str, str, Callable[[Any, Any], bool]]] = {
     annotated_types.Gt: ("gt", "greater than", lambda value, limit: value > limit),
     annotated_types.Ge: ("ge", "at least", lambda value, limit: value >= limit),
@@ -161,6 +163,8 @@ def _read(kind: Any, value: Any, key: str) -> Any:
 
 def _read_scalar(kind: type, value: Any, key: str) -> Any:
     number = isinstance(value, int | float) and not isinstance(value, bool)
+    if number and isinstance(value, int) and abs(value) > _LARGEST:
+        raise ConfigError(key, value, f"a number between -{_LARGEST} and {_LARGEST}")
     if kind is float and number:
         if math.isfinite(value):
             return float(value)

@@ -146,3 +146,10 @@ def test_the_json_schema_tells_the_members_apart_and_explains_them() -> None:
 def test_ftrl_that_cannot_hold_random_first_weights_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"optimizer\.beta"):
         Learning(task="binary", model=FmModel(), optimizer=Ftrl(beta=0.0, l2=0.0))
+
+
+@pytest.mark.parametrize("key", ["warm_up", "learning_rate"])
+@pytest.mark.parametrize("value", [1 << 63, -(10**400)])
+def test_integers_that_no_message_holds_are_refused(key: str, value: int) -> None:
+    with pytest.raises(ConfigError, match=rf"optimizer\.{key}.*9223372036854775807"):
+        Learning.from_json({"task": "binary", "optimizer": {"name": "sgd", key: value}})

@@ -57,6 +57,10 @@ class Sequencer(ABC):
         if not state.opened:
             self._open(state, now_ms)
             self._resume(state, now_ms)
+        elif now_ms < state.now_ms:  # the clock was set back: no time it showed is to be awaited
+            self._forget_after(state, now_ms)
+            self._resume(state, now_ms)
+        state.now_ms = now_ms
         if isinstance(event, UpdateArrived):
             return self._order(state, event.update, now_ms)
         if isinstance(event, HelloArrived):
@@ -80,7 +84,7 @@ class Sequencer(ABC):
         return []
 
     def _resume(self, state: SequencerState, now_ms: int) -> None:  # noqa: B027  (most do nothing)
-        """What a mode has to do when a life begins."""
+        """What a mode has to do when a life begins, or its clock anew."""
 
     def _open(self, state: SequencerState, now_ms: int) -> None:
         """Begin an epoch above every version that any earlier life may have sent out."""
@@ -89,6 +93,13 @@ class Sequencer(ABC):
         state.workers = {}
         state.wake_ms = 0
         state.overrides = fitting(self.learning, state.overrides)
+        self._forget_after(state, now_ms)
+
+    @staticmethod
+    def _forget_after(state: SequencerState, now_ms: int) -> None:
+        """Whatever was published later than now was published now."""
+        earlier = {kind: min(at_ms, now_ms) for kind, at_ms in state.published_ms.items()}
+        state.published_ms = earlier
 
     def _expect(self, state: SequencerState, update: Update) -> None:
         expected = state.sequences.get(update.partition, 0) + 1

@@ -37,3 +37,4 @@ class SequencerState:
     # of the learner, where the sequencer has one
     learned: State | None = None
     labels: dict[int, float] = field(default_factory=dict)  # last one by partition
+    now_ms: int = 0  # of the last event; not stored
