@@ -49,6 +49,8 @@ class HashedNames(dict[int, str]):
             found = {key: tuple(self._several[key]) for key in new.tolist() if key in self._several}
         if self._untold:
             for key in keys.tolist():
+                if self._room <= 0:
+                    break
                 names = self._untold.pop(key, None)
                 if names is not None:
                     self._room -= len(names)

@@ -13,7 +13,11 @@ from flink_ol.core.expiry import Expiry
 from flink_ol.core.features.hashing import feature_key
 from flink_ol.core.learner import Learner
 from flink_ol.core.loop import Loop
+from flink_ol.core.messages import Worker
+from flink_ol.core.modes import trainer_of
 from flink_ol.core.names import HashedNames, KeptNames, told
+from flink_ol.core.trainer import BatchArrived, SendUpdate
+from flink_ol.core.training import Local
 from flink_ol.wire.formats import sample_format
 from flink_ol.wire.json_samples import JsonFields
 from flink_ol.wire.model_file import decode_snapshot, encode_snapshot
@@ -88,6 +92,22 @@ def test_no_more_names_are_kept_than_may_be() -> None:
     assert all(names <= by_index(ROWS)[key] for key, names in kept(loop).items())
 
 
+@pytest.mark.parametrize("hash_bits", [None, 20])
+def test_an_update_tells_no_more_names_than_are_kept(hash_bits: int | None) -> None:
+    features = Features(hash_bits=hash_bits, names_kept=3)
+    made = Learning(task="binary", features=features)
+    trainer = trainer_of(Local(), Learner(made), {})
+    state = trainer.initial(Worker(0, 1))
+    decoder = sample_format("json", JsonFields(), made)
+    record = orjson.dumps({"x": {f"n{i}": i for i in range(10)}, "y": 1})
+    samples, _ = decoder.decode([record], np.array([0]))
+    effects = trainer.handle(state, BatchArrived(0, samples, [], 0))
+    (update,) = (effect.update for effect in effects if isinstance(effect, SendUpdate))
+    assert list(update.names.values()) == ["n0", "n1", "n2"]
+    assert sum(map(len, update.others.values())) == (0 if hash_bits is None else 3)
+    assert len(update.delta.keys) == 10
+
+
 def test_long_names_count_by_their_bytes() -> None:
     names = KeptNames(10)
     names.keep(1, "ß" * 310)
@@ -134,7 +154,7 @@ def test_no_more_is_told_than_the_model_keeps() -> None:
         names.meet(key, name)
     learned = np.arange(4)
     assert told(names, learned[:1], learned[:1])["others"] == {0: ("a",)}
-    assert told(names, learned[1:3], learned[1:3])["others"] == {1: ("b",), 2: ("c",)}
+    assert told(names, learned[1:3], learned[1:3])["others"] == {1: ("b",)}
     assert told(names, learned, learned) == {"names": {}, "others": {}}
     names.meet(9, "e")
     assert told(names, np.array([9]), np.array([9])) == {"names": {}, "others": {}}

@@ -144,8 +144,9 @@ class Trainer(ABC):
         effects.append(KeepResidual(partition, change))
         return coded.delta, coded.sent, lossy.codes
 
-    @staticmethod
-    def _names(state: TrainerState, delta: Delta, samples: Samples) -> Told:
+    def _names(self, state: TrainerState, delta: Delta, samples: Samples) -> Told:
         """What an update tells of names: those of features that the frame does not know."""
         new = delta.keys[~state.known.holds(state.replica.vocabulary.find(delta.keys))]
-        return told(samples.names, delta.keys, new)
+        # the model keeps no more; an update of millions of names would be too large to be read
+        most = self.learner.learning.features.names_kept
+        return told(samples.names, delta.keys, new[:most])
