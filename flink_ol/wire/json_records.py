@@ -33,7 +33,6 @@ class JsonRecords:
 
     def __init__(self, labels: Labels, fields: Any, names: FeatureNames) -> None:
         """``fields``: of JsonSamples."""
-        # numba takes its time to import: not for commands that decode nothing
         from flink_ol.core.features import json_records, pieces
 
         self._scan, self._scanned = json_records.scan, json_records.Scanned
