@@ -90,12 +90,13 @@ def changed(data: bytes) -> st.SearchStrategy[bytes]:
 
 
 def named(samples: Samples) -> list[tuple[Any, ...]]:
-    """Every row with the names and bits of its values."""
+    """Every row with the names and bits of its values; the parser may put them in another order."""
     rows = []
     for i in range(len(samples)):
         row = samples.rows(i, i + 1)
         names = [samples.names[key] for key in row.keys.tolist()]
-        values = list(zip(names, row.values.tolist(), row.numeric.tolist(), strict=True))
+        bits = [(value + 0.0).hex() for value in row.values.tolist()]  # -0 is 0
+        values = sorted(zip(names, bits, row.numeric.tolist(), strict=True))
         rows.append((values, row.labels.tolist(), row.importance.tolist(), row.offsets.tolist()))
     return rows
 
