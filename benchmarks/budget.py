@@ -100,9 +100,9 @@ def running(topic: Topic, plan: Plan) -> dict[str, Any]:
         next(job.metrics(plan.limits.timeout_s), None)
         time.sleep(plan.limits.warm_up_s)
         with Watch(lambda: roots, children="python") as watch:
-            began_ms = time.time() * 1000
+            watched_ms = time.time() * 1000
             spent = in_place.look(roots["java"], plan.limits.measured_s)
-            ended_ms = time.time() * 1000
+            done_ms = time.time() * 1000
         time.sleep(1.0)  # for the metrics of the last moments
         with MetricsReader(job.connection) as reader:
             told = reader.all()
@@ -110,16 +110,20 @@ def running(topic: Topic, plan: Plan) -> dict[str, Any]:
     counts = [message["samples"] + message["rejected"] for message in told]
     if counts[-1] >= 0.99 * topic.samples:
         raise ValueError(f"{topic.samples} samples were too few: give more, or less time")
-    learned = float(np.interp(ended_ms, times, counts) - np.interp(began_ms, times, counts))
+
+    def learned_in(begin_ms: float, end_ms: float) -> float:
+        return float(np.interp(end_ms, times, counts) - np.interp(begin_ms, times, counts))
+
+    learned, watched = learned_in(spent.began_ms, spent.ended_ms), learned_in(watched_ms, done_ms)
     if learned <= 0:
         raise ValueError("the job learned nothing meanwhile: give it more time to begin")
     last, first = watch.uses[-1].cpu_s, watch.uses[0].cpu_s
     return {
-        "samples_per_s": round(learned / (ended_ms - began_ms) * 1000),
+        "samples_per_s": round(learned / (spent.ended_ms - spent.began_ms) * 1000),
         "java": _per_sample(spent.java, learned),
         "python": _per_sample(spent.python, learned),
         "unmatched": _per_sample(spent.unmatched, learned),
-        "total": _per_sample({kind: last[kind] - first.get(kind, 0.0) for kind in last}, learned),
+        "total": _per_sample({kind: last[kind] - first.get(kind, 0.0) for kind in last}, watched),
     }
 
 

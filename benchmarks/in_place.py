@@ -60,6 +60,8 @@ class Place(NamedTuple):
     java: dict[str, float]
     python: dict[str, float]
     unmatched: dict[str, float]  # threads of the JVM that no stage claims, by name
+    began_ms: float
+    ended_ms: float
 
 
 def look(java: list[psutil.Process], seconds: float) -> Place:
@@ -70,6 +72,7 @@ def look(java: list[psutil.Process], seconds: float) -> Place:
         for child in process.children(recursive=True)
         if "python" in child.name()
     ]
+    began_ms = time.time() * 1000
     before = {process.pid: thread_seconds(process.pid) for process in java}
     cpu = {worker.pid: cpu_seconds(worker) for worker in workers}
     with tempfile.TemporaryDirectory(prefix="flink-ol-bench-") as folder:
@@ -82,6 +85,7 @@ def look(java: list[psutil.Process], seconds: float) -> Place:
             for identity, (name, total) in after.items():
                 begun = before[process.pid].get(identity, (name, 0.0))[1]
                 by_thread[name] += total - begun
+        ended_ms = time.time() * 1000  # py-spy takes its time to write down what it saw
         python: dict[str, float] = defaultdict(float)
         for worker, spy in zip(workers, spies, strict=True):
             spy.communicate(timeout=60)
@@ -99,7 +103,7 @@ def look(java: list[psutil.Process], seconds: float) -> Place:
         if stage == OTHER_THREADS:
             unmatched[name] = total
         staged[stage] += total
-    return Place(dict(staged), dict(python), unmatched)
+    return Place(dict(staged), dict(python), unmatched, began_ms, ended_ms)
 
 
 def thread_seconds(pid: int) -> dict[int, tuple[str, float]]:

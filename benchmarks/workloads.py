@@ -29,7 +29,7 @@ class Workload(NamedTuple):
 
 _SGD = {"optimizer": {"name": "sgd", "learning_rate": 0.005}}
 WORKLOADS: dict[str, Workload] = {
-    "dense": Workload(streams.dense, ("json", "vw", "arrow"), 2_000_000, 10_000_000, _SGD),
+    "dense": Workload(streams.dense, ("json", "vw", "arrow"), 2_000_000, 24_000_000, _SGD),
     "flights": Workload(
         streams.flights,
         ("json", "vw", "arrow"),
