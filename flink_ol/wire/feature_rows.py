@@ -41,6 +41,15 @@ def entries(rows: list[Any], names: FeatureNames) -> Entries:
     return found
 
 
+def infinite_rows(indptr: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Which rows have a number beyond what 64 bits hold: (rows,) bool."""
+    found = np.zeros(len(indptr) - 1, np.bool_)
+    finite = np.isfinite(values)
+    if not finite.all():
+        found[np.searchsorted(indptr, np.flatnonzero(~finite), "right") - 1] = True
+    return found
+
+
 def stacked(parts: Sequence[Entries]) -> Entries:
     """The rows of all ``parts``, one part after the other."""
     lengths = np.concatenate([np.diff(part.indptr) for part in parts])

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 
+from flink_ol.core.features.appending import without_rows
 from flink_ol.core.labels import Labels
 from flink_ol.core.samples import Samples
-from flink_ol.wire.feature_rows import Entries
+from flink_ol.wire.feature_rows import infinite_rows
 from flink_ol.wire.json_faults import MOST_BYTES
 from flink_ol.wire.known_keys import KnownKeys
 from flink_ol.wire.names import FeatureNames
@@ -33,6 +34,7 @@ class JsonRecords:
 
     def __init__(self, labels: Labels, fields: Any, names: FeatureNames) -> None:
         """``fields``: of JsonSamples."""
+        # numba takes its time to import: not for commands that decode nothing
         from flink_ol.core.features import json_records, pieces
 
         self._scan, self._scanned = json_records.scan, json_records.Scanned
@@ -63,36 +65,30 @@ class JsonRecords:
         bounds = np.concatenate(([0], np.cumsum(list(map(len, fit)), dtype=np.int64)))
         found = self._scan_all(np.frombuffer(text, np.uint8), text, bounds)
         labels, fine = self._encoded(found, text)
-        left = found.careful | ~fine | _infinite(found.indptr, found.values)
-        entries = _of_rows(~left, found)
-        return Read(
-            Samples(
-                entries.indptr,
-                entries.keys,
-                entries.values,
-                entries.numeric,
-                labels[~left],
-                found.importance[~left],
-                np.asarray(offsets, np.int64)[~left],
-                self._names.by_key,
-            ),
-            left,
+        left = found.careful | ~fine | infinite_rows(found.indptr, found.values)
+        samples = Samples(
+            found.indptr,
+            found.keys,
+            found.values,
+            found.numeric,
+            labels,
+            found.importance,
+            np.asarray(offsets, np.int64),
+            self._names.by_key,
         )
+        return Read(without_rows(samples, left) if left.any() else samples, left)
 
     def _scan_all(self, data: np.ndarray, text: bytes, bounds: np.ndarray) -> Any:
-        known = self._known
-        known.refresh()
-        while True:
-            layout = self._parts, self._part_ends, self._roles, self._flat
-            found = self._scanned(*self._scan(data, bounds, *layout, known.table, known.used))
-            for key, begin, end, value, value_end in found.fresh.tolist():
-                name = str(end) if begin < 0 else text[begin:end].decode()
-                if value >= 0:
-                    name = f"{name}={text[value:value_end].decode()}"
-                known.by_key.setdefault(key, name)
-            known.grow(len(found.fresh))
-            if not found.full:
-                break
+        layout = self._parts, self._part_ends, self._roles, self._flat
+
+        def scan(table: np.ndarray, used: np.ndarray) -> Any:
+            return self._scanned(*self._scan(data, bounds, *layout, table, used))
+
+        def name(begin: int, end: int, value: int, value_end: int) -> str:
+            plain = str(end) if begin < 0 else text[begin:end].decode()
+            return plain if value < 0 else f"{plain}={text[value:value_end].decode()}"
+
+        found = self._known.scanned(scan, name)
         for entry, begin, end in found.inexact.tolist():
             into, place = (found.values, entry) if entry >= 0 else (found.targets, -1 - entry)
             into[place] = float(text[begin:end])
@@ -135,21 +131,3 @@ def _is_utf8(text: bytes) -> bool:
         return text.isascii() or bool(text.decode())
     except UnicodeDecodeError:
         return False
-
-
-def _infinite(indptr: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Which rows have a number beyond what 64 bits hold: (rows,) bool."""
-    found = np.zeros(len(indptr) - 1, np.bool_)
-    if not np.isfinite(values).all():
-        found[np.searchsorted(indptr, np.flatnonzero(~np.isfinite(values)), "right") - 1] = True
-    return found
-
-
-def _of_rows(kept: np.ndarray, found: Any) -> Entries:
-    """The entries of the rows ``kept`` (records,) bool; those left by the scan have none."""
-    lengths = np.diff(found.indptr)
-    indptr = np.concatenate(([0], np.cumsum(lengths[kept]))).astype(np.int64)
-    if indptr[-1] == len(found.keys):
-        return Entries(indptr, found.keys, found.values, found.numeric)
-    entries = np.repeat(kept, lengths)
-    return Entries(indptr, found.keys[entries], found.values[entries], found.numeric[entries])

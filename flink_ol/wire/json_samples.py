@@ -16,7 +16,6 @@ import math
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
@@ -67,6 +66,7 @@ class JsonSamples:
         self._fields = fields
         self._names = FeatureNames()
         self._alike = AlikeRows(labels, fields, self._names)
+        self._records = JsonRecords(labels, fields, self._names)
         self._parts = {fields.label, fields.importance, fields.id, fields.time}
         # stands between records, so that none can pass for two, or two for one: see _parse
         self._sentinel = secrets.randbits(62)
@@ -81,7 +81,7 @@ class JsonSamples:
         if alike is not None:
             return alike, []
         offsets = np.asarray(offsets, np.int64)
-        read = self._compiled.read(payloads, offsets)
+        read = self._records.read(payloads, offsets)
         if read is None or read.careful.all():
             return self._parsed(payloads, offsets)
         left = np.flatnonzero(read.careful)
@@ -89,11 +89,6 @@ class JsonSamples:
             return read.samples, []
         samples, rejections = self._parsed([payloads[i] for i in left.tolist()], offsets[left])
         return by_offset(read.samples, samples), rejections
-
-    @cached_property
-    def _compiled(self) -> JsonRecords:
-        # numba takes its time to import: not for those who decode requests alone
-        return JsonRecords(self.labels, self._fields, self._names)
 
     def _parsed(
         self, payloads: Sequence[bytes | None], offsets: np.ndarray

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from flink_ol.wire.names import FeatureNames
@@ -17,16 +20,24 @@ class KnownKeys:
         self._begin(_FIRST_PLACES)
 
     def _begin(self, places: int) -> None:
-        self.by_key, self._count = self._names.by_key, 0
-        self.table, self.used = np.zeros(places, np.int64), np.zeros(places, np.bool_)
+        self._by_key, self._count = self._names.by_key, 0
+        self._table, self._used = np.zeros(places, np.int64), np.zeros(places, np.bool_)
 
-    def refresh(self) -> None:
-        """Forget everything if the names were forgotten; before each batch."""
-        if self.by_key is not self._names.by_key:
-            self._begin(_FIRST_PLACES)
+    def scanned(
+        self, scan: Callable[[np.ndarray, np.ndarray], Any], name: Callable[..., str]
+    ) -> Any:
+        """What ``scan`` makes of a batch with the table, which grows until it is large enough.
 
-    def grow(self, more: int) -> None:
-        """Make room if ``more`` keys were too many; those known are told by the next scan again."""
-        self._count += more
-        if 4 * self._count > len(self.table):
-            self._begin(4 * len(self.table))
+        ``name``: of a new key, by the places that the scan tells beside it.
+        """
+        if self._by_key is not self._names.by_key:
+            self._begin(_FIRST_PLACES)  # forgotten, as the names were
+        while True:
+            found = scan(self._table, self._used)
+            for key, *places in found.fresh.tolist():
+                self._by_key.setdefault(key, name(*places))
+            self._count += len(found.fresh)
+            if 4 * self._count > len(self._table):
+                self._begin(4 * len(self._table))  # those known are told by the next scan again
+            if not found.full:
+                return found

@@ -15,6 +15,7 @@ import numpy as np
 from flink_ol.core.labels import Labels
 from flink_ol.core.messages import Request
 from flink_ol.core.samples import Rejection, Samples
+from flink_ol.wire.feature_rows import infinite_rows
 from flink_ol.wire.known_keys import KnownKeys
 from flink_ol.wire.names import FeatureNames
 from flink_ol.wire.text_values import MOST_BYTES, encode_label, one_line
@@ -115,12 +116,8 @@ class SparseText:
         firsts, kinds = self._distinct(np.frombuffer(text, np.uint8), scanned.heads)
         found = [self._head(text[begin:end]) for begin, end in scanned.heads[firsts].tolist()]
         heads = np.array(found, np.float64).reshape(-1, 2)[kinds]
-        careful = scanned.careful | np.isnan(heads[:, 0])
-        bad = ~np.isfinite(scanned.values)
-        if bad.any():
-            careful |= np.logical_or.reduceat(np.append(bad, False), scanned.indptr[:-1]) & (
-                np.diff(scanned.indptr) > 0
-            )
+        infinite = infinite_rows(scanned.indptr, scanned.values)
+        careful = scanned.careful | np.isnan(heads[:, 0]) | infinite
         if not careful.any():
             entries = scanned.indptr, scanned.keys, scanned.values, scanned.numeric
             return self._made(heads, entries, offsets)
@@ -159,19 +156,16 @@ class SparseText:
     def _scan_all(self, payloads: Sequence[bytes | None], text: bytes) -> Any:
         lengths = np.array(list(map(len, payloads)), np.int64)  # type: ignore[arg-type]
         bounds = np.concatenate(([0], np.cumsum(lengths + 1)))
-        known = self._known
-        known.refresh()
         data = np.frombuffer(text, np.uint8)
-        while True:
-            found = self._scanned(*self._scan(data, bounds, self.grammar, known.table, known.used))
-            for key, space, space_end, begin, end in found.fresh.tolist():
-                name = text[begin:end].decode()
-                if space_end > space:
-                    name = f"{text[space:space_end].decode()}^{name}"
-                known.by_key.setdefault(key, name)
-            known.grow(len(found.fresh))
-            if not found.full:
-                break
+
+        def scan(table: np.ndarray, used: np.ndarray) -> Any:
+            return self._scanned(*self._scan(data, bounds, self.grammar, table, used))
+
+        def name(space: int, space_end: int, begin: int, end: int) -> str:
+            plain = text[begin:end].decode()
+            return f"{text[space:space_end].decode()}^{plain}" if space_end > space else plain
+
+        found = self._known.scanned(scan, name)
         for entry, begin, end in found.inexact.tolist():
             found.values[entry] *= float(text[begin:end])
         return found

@@ -195,7 +195,7 @@ def test_ordinary_records_are_not_left_to_the_parser() -> None:
         b'{"y":-1,"x":[1,2.5,null,"red"]}',
     ]
     made = JsonSamples(LABELS["binary"], JsonFields())
-    read = made._compiled.read(payloads, np.arange(3))
+    read = made._records.read(payloads, np.arange(3))
     assert read is not None
     assert not read.careful.any()
 
