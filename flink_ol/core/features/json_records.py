@@ -15,7 +15,7 @@ import numpy as np
 from flink_ol.core.compiled import njit
 from flink_ol.core.features.number_rows import json_number
 from flink_ol.core.features.sparse_text import INEXACT, UNREADABLE, known
-from flink_ol.core.features.xxh64 import number_keys, xxh64
+from flink_ol.core.features.xxh64 import number_keys, write_number, xxh64
 
 NOTHING, FEATURES, LABEL, IMPORTANCE, FEATURE = range(5)  # what a member of a record is
 
@@ -138,15 +138,7 @@ def _category(
     """The key of a name and a value; the name is that number where its end is -1."""
     length = 0
     if name_end < 0:
-        rest, width = name // 10, 1
-        while rest > 0:
-            rest //= 10
-            width += 1
-        rest = name
-        for at in range(width - 1, -1, -1):
-            joined[at] = _ZERO + rest % 10
-            rest //= 10
-        length = width
+        length = write_number(name, joined)
     else:
         for i in range(name, name_end):
             joined[length] = text[i]

@@ -74,18 +74,23 @@ def xxh64(data: np.ndarray, length: int) -> np.uint64:
 
 
 @njit
+def write_number(number: int, into: np.ndarray) -> int:
+    """Write ``str(number)``, from 0 on, to the begin of ``into``: how many bytes."""
+    length, rest = 1, number
+    while rest >= 10:
+        rest //= 10
+        length += 1
+    for at in range(length - 1, -1, -1):
+        into[at] = 48 + number % 10
+        number //= 10
+    return length
+
+
+@njit
 def number_keys(numbers: np.ndarray) -> np.ndarray:
     """The feature keys of the names ``str(number)``: (numbers,) int64 both, from 0 on."""
     name = np.empty(20, np.uint8)
     keys = np.empty(len(numbers), np.int64)
     for i in range(len(numbers)):
-        number, length = numbers[i], 1
-        while number >= 10:
-            number //= 10
-            length += 1
-        number = numbers[i]
-        for at in range(length - 1, -1, -1):
-            name[at] = 48 + number % 10
-            number //= 10
-        keys[i] = np.int64(xxh64(name, length))
+        keys[i] = np.int64(xxh64(name, write_number(numbers[i], name)))
     return keys
