@@ -89,6 +89,13 @@ def test_the_first_updates_of_all_workers_count_about_as_one(workers: int) -> No
     assert total == pytest.approx(1.0, abs=0.1)
 
 
+def test_a_batch_of_bad_records_alone_is_no_first_update() -> None:
+    merging = Merging(WORKERS)
+    assert merging.factor(0, samples=0) == 1.0
+    total = sum(merging.factor(worker) for worker in range(WORKERS))
+    assert total == pytest.approx(1.0, abs=0.1)
+
+
 def test_a_worker_whose_fellows_stay_idle_soon_counts_in_full() -> None:
     merging = Merging(2)
     factors = [merging.factor(0) for _ in range(200)]

@@ -158,18 +158,18 @@ class LocalSequencer(Sequencer):
 
     def _weigh(self, state: SequencerState, update: Update) -> float:
         """The share of the update's worker in the samples merged lately: 1 when it is alone."""
-        worker, parts = update.worker.index, state.parts
-        if not parts and update.account.samples and self._workers > 1:
-            # All workers learn from the same beginning: as if each had sent as much before, so that
-            # what the first ones tell does not count in full. An idle one is forgotten soon.
-            parts.update(dict.fromkeys(range(self._workers), _PRIOR * update.account.samples))
+        worker, parts, samples = update.worker.index, state.parts, update.account.samples
         for index in list(parts):
             parts[index] *= _DECAY
             if parts[index] < 1e-3:
                 del parts[index]
-        parts[worker] = parts.get(worker, 0.0) + update.account.samples
+        if not parts and samples and self._workers > 1:
+            # All workers learn from the same beginning: as if each had sent as much before, so that
+            # what the first ones tell does not count in full. An idle one is forgotten soon.
+            parts.update(dict.fromkeys(range(self._workers), _PRIOR * samples * _DECAY))
+        parts[worker] = parts.get(worker, 0.0) + samples
         total = sum(parts.values())
-        return parts[worker] / total if total > 0.0 and len(parts) > 1 else 1.0
+        return parts[worker] / total if total > 0.0 else 1.0
 
     def _rate_scale(self, state: SequencerState) -> float:
         """Effective number of workers: 1 / sum of squared shares."""
