@@ -90,8 +90,9 @@ def _account(state: ModelState, update: Update, evaluation: Evaluation) -> None:
 
 def _step(learner: Learner, state: ModelState, entry: Entry) -> Sequence[Update]:
     """One step along the entry's gradients, or none if it leads out of the finite numbers."""
-    gradients = [update.delta for update in entry.updates]
-    keys = np.concatenate([delta.keys for delta in gradients])
+    # one that the sequencer found spoilt is its account alone
+    gradients = [update.delta for update in entry.updates if update.delta.arrays]
+    keys = np.concatenate([np.empty(0, np.int64), *(delta.keys for delta in gradients)])
     before = state.arrays.values(state.arrays.slots(keys))
     touched = learner.step(state.arrays, gradients, entry.divisor, entry.rate_scale)
     if state.arrays.values(touched).finite():
