@@ -92,7 +92,11 @@ class Learner:
 
     def initial(self) -> State:
         """The model before any sample of this job."""
-        return State(self.specs) if self.start is None else self.start.state(self.specs)
+        if self.start is None:
+            return State(self.specs)
+        state = self.start.state(self.specs)
+        self.take_over(state)
+        return state
 
     def filled(self, state: State, samples: Samples, learns: bool = True) -> Samples:
         """``samples`` with the numbers they lack, by features.missing.

@@ -24,7 +24,7 @@ from flink_ol.core.model import (
     RequestArrived,
 )
 from flink_ol.core.quantisation import Numbers
-from flink_ol.core.start import start_of
+from flink_ol.core.start import Start, start_of
 from flink_ol.operators import states
 from flink_ol.operators.stored_log import StoredLog
 from flink_ol.operators.worker import multiply_in_one_thread, stop_state_sampling
@@ -67,22 +67,25 @@ class ModelFunction(BroadcastProcessFunction):
         stop_state_sampling()
         multiply_in_one_thread()
         self._decoder = sample_format(self._format_name, self._fields, self._learning)
-        publishes = runtime_context.get_index_of_this_subtask() == 0
         start = None if self._start is None else start_of(decode_snapshot(self._start))
-        self._model = Model(
-            Learner(self._learning, self._evaluation, start),
-            self._job,
-            self._spec_hash,
-            publishes,
-            self._snapshots_kept,
-            self._frame_numbers,
-        )
+        self._publishes = runtime_context.get_index_of_this_subtask() == 0
+        self._model = self._model_of(self._learning, start)
         self._state: ModelState | None = None
         self._most_parts = 1  # that a snapshot on the topic may have
-        self._log = StoredLog(needs_base=start is not None)
+        self._log = StoredLog(needs_base=True)  # which tells what its entries were learned by
         self._descriptor = states.model_log()
         self._weights, self._metrics = states.weights(), states.metrics()
         self._snapshots = states.snapshots()
+
+    def _model_of(self, learning: Learning, start: Start | None = None) -> Model:
+        return Model(
+            Learner(learning, self._evaluation, start),
+            self._job,
+            self._spec_hash,
+            self._publishes,
+            self._snapshots_kept,
+            self._frame_numbers,
+        )
 
     def process_element(self, value: Row, ctx: Any) -> Iterator[Any]:
         state = self._restored(ctx)
@@ -125,6 +128,7 @@ class ModelFunction(BroadcastProcessFunction):
             base, entries = self._log.restore(ctx.get_broadcast_state(self._descriptor))
             # a log without a base is of a job that began from nothing, whatever is asked for now
             state = self._model.initial(from_nothing=bool(entries))
+            before = self._model  # of the settings that the log was learned by
             if base is not None:
                 self._most_parts += len(base) // PART_BYTES
                 snapshot = decode_snapshot(base)
@@ -133,11 +137,19 @@ class ModelFunction(BroadcastProcessFunction):
                         "the specification does not fit the model of the savepoint: "
                         + "; ".join(found)
                     )
-                state = self._model.restored(snapshot)
+                learning = Learning.from_json(snapshot.learning)
+                if learning != self._learning:
+                    before = self._model_of(learning)
+                    self._log.renew()
+                state = before.restored(snapshot)
             for entry in entries:
-                self._model.handle(state, EntryArrived(decode_entry(entry)))
+                before.handle(state, EntryArrived(decode_entry(entry)))
+            if before is not self._model:
+                self._model.take_over(state)
             self._state = state
         return self._state
 
     def _encoded(self, state: ModelState) -> bytes:
-        return encode_snapshot(self._model.snapshot(state, 0), {})
+        """What the log begins with; the entries after it bring their overrides themselves."""
+        learning = self._learning.to_json()
+        return encode_snapshot(self._model.snapshot(state, 0)._replace(learning=learning), {})

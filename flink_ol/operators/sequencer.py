@@ -140,11 +140,8 @@ class SequencerFunction(KeyedProcessFunction):
                 for partition in effect.partitions:
                     self._contributions.remove(partition)
             elif isinstance(effect, KeepLearned):
-                base = partial(self._base, state)
-                if effect.update is None:
-                    self._log.replace(self._learned, base())
-                else:
-                    self._log.take(self._learned, self._bytes_of(effect.update), base)
+                learned = self._bytes_of(effect.update)
+                self._log.take(self._learned, learned, partial(self._base, state))
             elif isinstance(effect, RejectSample):
                 offset, reason = effect.rejection.offset, effect.rejection.reason
                 letter = encode_dead_letter(self._topic, effect.partition, offset, reason, None)

@@ -20,8 +20,8 @@ class StoredLog:
     """Writes one replica's log into a broadcast map state ``int -> bytes``."""
 
     def __init__(self, needs_base: bool = False) -> None:
-        """``needs_base``: entries alone are no model, since version 0 is not the usual one."""
-        self._needs_base = needs_base
+        """``needs_base``: entries alone are no model."""
+        self._base_is_due = needs_base
         self._entries = 0
         self._bytes_since = 0
         self._bytes_base = 0
@@ -33,6 +33,7 @@ class StoredLog:
         self._entries = len(numbers)
         entries = [stored.get(number) for number in numbers]
         self._bytes_base = len(base or b"")
+        self._base_is_due &= base is None
         self._bytes_since = sum(map(len, entries))
         return base, entries
 
@@ -48,13 +49,17 @@ class StoredLog:
         for number in range(1, self._entries + 1):
             stored.remove(number)
         self._entries, self._bytes_since, self._bytes_base = 0, 0, len(base)
+        self._base_is_due = False
+
+    def renew(self) -> None:
+        """What is taken next is no entry of the base that is there."""
+        self._base_is_due = True
 
     def take(self, stored: Any, entry: bytes, base: Callable[[], bytes]) -> None:
         """Store ``entry``; ``base()`` is the whole model with it, asked for when it is time."""
         most = max(_MOST_ENTRIES, self._bytes_base // _BYTES_AN_ENTRY)
         outweighs = self._bytes_since + len(entry) > max(self._bytes_base, _LEAST_BYTES)
-        unfounded = self._needs_base and not self._bytes_base
-        if unfounded or outweighs or self._entries >= most:
+        if self._base_is_due or outweighs or self._entries >= most:
             self.replace(stored, base())
         else:
             self.append(stored, entry)

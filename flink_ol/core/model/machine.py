@@ -173,6 +173,11 @@ class Model:
             self._frames(),
         )
 
+    def take_over(self, state: ModelState) -> None:
+        """Go on with the state of a model of other settings, in place."""
+        self.learner.tuned(state.overrides).take_over(state.arrays)
+        state.names = KeptNames(self._names_kept, state.names.first, state.names.others)
+
     def metrics(self, state: ModelState, entry: Entry) -> PublishMetrics:
         """What is to be told about the model after ``entry``."""
         accounts = state.ledger.values()

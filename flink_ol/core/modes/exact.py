@@ -20,7 +20,6 @@ from flink_ol.core.names import Told, named, others
 from flink_ol.core.samples import Samples, offsets_of, rejected_of
 from flink_ol.core.sequencer import (
     Effect,
-    Event,
     KeepLearned,
     RejectSample,
     Sequencer,
@@ -76,35 +75,24 @@ class ExactSequencer(Sequencer):
         super().__init__(learner.learning, intervals_ms)
         self._learner = learner
         self._names: dict[int, str] = {}
-        self._settled = True  # whether what is kept follows the settings
 
     def initial(self) -> SequencerState:
         return SequencerState(learned=self._learner.initial())
 
-    def handle(self, state: SequencerState, event: Event, now_ms: int) -> list[Effect]:
-        """As every sequencer; what follows from settings does so from the moment they change."""
-        effects = super().handle(state, event, now_ms)
-        if not self._settled:
-            effects.append(KeepLearned(None))
-            self._settled = True
-        return effects
-
     def _open(self, state: SequencerState, now_ms: int) -> None:
-        before = state.overrides
         super()._open(state, now_ms)
-        self._take_over(state, before)
+        self._take_over(state)  # settings may be others since the state was stored
 
     def _obey(self, state: SequencerState, command: Mapping[str, Any], now_ms: int) -> list[Effect]:
         before = state.overrides
         effects = super()._obey(state, command, now_ms)
-        self._take_over(state, before)
+        if state.overrides != before:
+            self._take_over(state)
         return effects
 
-    def _take_over(self, state: SequencerState, before: Mapping[str, Any]) -> None:
-        if state.overrides != before:
-            assert state.learned is not None
-            self._learner.tuned(state.overrides).take_over(state.learned)
-            self._settled = False
+    def _take_over(self, state: SequencerState) -> None:
+        assert state.learned is not None
+        self._learner.tuned(state.overrides).take_over(state.learned)
 
     def _order(self, state: SequencerState, update: Update, now_ms: int) -> list[Effect]:
         self._expect(state, update)

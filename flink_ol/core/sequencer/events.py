@@ -64,7 +64,7 @@ class DropContributions(NamedTuple):
 class KeepLearned(NamedTuple):
     """Put what the sequencer itself learned, as values, into the state."""
 
-    update: Update | None  # None: all of it, in place of what is there
+    update: Update
 
 
 class RejectSample(NamedTuple):

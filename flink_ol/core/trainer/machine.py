@@ -72,10 +72,12 @@ class Trainer(ABC):
             if event.silent:  # another hello brings a whole frame
                 state.greeted = False
             return [*self._hello(state), *self._advance(state, event.partition)]
-        refused = None
         if isinstance(event, FrameArrived):
             refused = self.refused(state, event.frame.heading)
-        return feedback.adopt(self.learner, state, event.frame) if refused is None else refused
+            return feedback.adopt(self.learner, state, event.frame) if refused is None else refused
+        effects = feedback.adopt(self.learner, state, event.frame)
+        self.learner.tuned(state.overrides).take_over(state.replica)  # settings may be others since
+        return effects
 
     def refused(self, state: TrainerState, heading: Heading) -> list[Effect] | None:
         """What is to be done about a frame that cannot be taken; None: it can be."""
