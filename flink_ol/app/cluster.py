@@ -24,6 +24,8 @@ BROKER_VARIABLE = "FLINK_OL_KAFKA"
 
 def load_spec(path: Path, folder: Path) -> Spec:
     """The checked specification, with the broker's address that holds in ``folder``."""
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder: give a specification, a YAML file")
     if not path.is_file():
         raise UsageError(f"{path} does not exist: `flink-ol init NAME` writes a specification")
     record = StackRecord.read(folder)

@@ -11,6 +11,7 @@ import typer
 
 from flink_ol.app.cluster import load_spec
 from flink_ol.app.errors import UsageError
+from flink_ol.app.model_files import loaded
 from flink_ol.app.options import FOLDER, AsJson, Folder
 from flink_ol.app.records import Records
 from flink_ol.client import Model
@@ -36,7 +37,7 @@ def explain(
     """Print the strongest features of a model, or what each gave to the answer for a sample."""
     from flink_ol.client import explanation
 
-    model = _model(file)
+    model = loaded(file)
     if sample is not None:
         for fields in _answers(model, sample, spec_path, folder, top):
             _tell(fields, as_json, _answer_lines)
@@ -69,17 +70,12 @@ def diff(
     """Print what changed from one model to another: samples, metrics, features, weights."""
     from flink_ol.client.difference import difference
 
+    before, after = loaded(first), loaded(second)
     try:
-        fields = difference(_model(first), _model(second), top)
+        fields = difference(before, after, top)
     except ValueError as error:
         raise UsageError(f"{first}, {second}: {error}") from None
     _tell(fields, as_json, _difference_lines)
-
-
-def _model(file: Path) -> Model:
-    if not file.is_file():
-        raise UsageError(f"{file} does not exist: `flink-ol snapshot` and `replay` write models")
-    return Model.load(file)
 
 
 def _tell(fields: dict[str, Any], as_json: bool, lines: Any) -> None:

@@ -81,7 +81,7 @@ def stop(
     timeout: Annotated[float, typer.Option(help="Seconds for the savepoint.")] = 120.0,
     as_json: AsJson = False,
 ) -> None:
-    """Stop the job with a savepoint, from which ``run --from latest`` goes on."""
+    """Stop the job with a savepoint, from which run --from latest goes on."""
     spec = load_spec(spec_path, folder)
     cluster = flink(folder, rest_url)
     job = _running(cluster, spec)

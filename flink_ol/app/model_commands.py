@@ -12,6 +12,7 @@ import typer
 from flink_ol.app.cluster import connection, load_spec
 from flink_ol.app.errors import UsageError
 from flink_ol.app.figures import metric_lines
+from flink_ol.app.model_files import loaded
 from flink_ol.app.options import FOLDER, AsJson, Folder, SpecPath
 from flink_ol.app.progress import working
 from flink_ol.client import Model
@@ -54,9 +55,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Print what is in a model file: what it learned from, how well, its strongest weights."""
-    if not file.is_file():
-        raise UsageError(f"{file} does not exist: `flink-ol snapshot` and `replay` write models")
-    model = Model.load(file)
+    model = loaded(file)
     if as_json:
         fields = {
             **model.metadata,

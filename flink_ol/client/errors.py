@@ -8,6 +8,8 @@ from typing import Any
 
 from kafka.errors import KafkaError, NoBrokersAvailable
 
+from flink_ol.wire.kafka_settings import no_answer
+
 
 class ClientError(Exception):
     """A client could not do its work; the message names the place and the remedy."""
@@ -49,10 +51,7 @@ def kafka_errors(bootstrap_servers: str) -> Iterator[None]:
     try:
         yield
     except NoBrokersAvailable:
-        raise BrokerUnreachableError(
-            f"no Kafka broker answers at {bootstrap_servers}; start it (`flink-ol up` for a local "
-            "one), or mend the address and the security properties"
-        ) from None
+        raise BrokerUnreachableError(no_answer(bootstrap_servers)) from None
     except KafkaError as error:
         raise ClientError(f"Kafka at {bootstrap_servers}: {error}") from error
 

@@ -158,7 +158,7 @@ class Weights(Checked):
 class Snapshots(Checked):
     """What readers get."""
 
-    interval_ms: Milliseconds = 1000
+    interval_ms: Milliseconds = 5000
     """Least time between two snapshots; a snapshot is visible at the next checkpoint."""
     keep: Annotated[int, Field(ge=1, le=10_000)] = 10
     """How many stay on the topic."""

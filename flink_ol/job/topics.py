@@ -16,7 +16,7 @@ from kafka.errors import (
 
 from flink_ol.job.problems import SpecError
 from flink_ol.job.spec import Spec
-from flink_ol.wire.kafka_settings import client_arguments
+from flink_ol.wire.kafka_settings import client_arguments, no_answer
 from flink_ol.wire.parts import PART_BYTES
 
 _MOST_RECORD_BYTES = PART_BYTES + (1 << 20)  # a part with what Kafka puts around it
@@ -63,8 +63,7 @@ def ensure_topics(spec: Spec) -> list[str]:
         with closing(KafkaAdminClient(**arguments)) as admin:
             return _ensure(admin, spec)
     except NoBrokersAvailable:
-        problem = f"kafka.bootstrap_servers: no broker answers at {address}; start it or mend it"
-        raise SpecError(spec.name, [problem]) from None
+        raise SpecError(spec.name, [f"kafka.bootstrap_servers: {no_answer(address)}"]) from None
     except (KafkaError, ValueError) as error:
         if isinstance(error, SpecError):
             raise

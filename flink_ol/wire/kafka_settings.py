@@ -38,6 +38,14 @@ _JAVA_ONLY = {
 _LOGIN = re.compile(r'(username|password)\s*=\s*"((?:[^"\\]|\\.)*)"')
 
 
+def no_answer(bootstrap_servers: str) -> str:
+    """What is said where no broker can be reached, and what helps."""
+    return (
+        f"no Kafka broker answers at {bootstrap_servers}; start it (`flink-ol up` for a local "
+        "one), or mend the address and the security properties"
+    )
+
+
 def client_arguments(bootstrap_servers: str, properties: Mapping[str, Value]) -> dict[str, Any]:
     """Keyword arguments for any kafka-python client.
 

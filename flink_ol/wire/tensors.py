@@ -41,7 +41,10 @@ def read_fields(kind: str, formats: range, data: bytes | memoryview) -> dict[str
         raise WireError(f"{kind}: {len(data)} bytes are too few for any; it was cut off")
     length = int.from_bytes(data[:8], "little")
     if length > min(len(data) - 8, _MOST_HEADER_BYTES):
-        raise WireError(f"{kind}: its header claims {length} bytes of {len(data)}; it was cut off")
+        raise WireError(
+            f"{kind}: its header claims {length} bytes of {len(data)}; it was cut off, or not "
+            "written by flink_ol"
+        )
     try:
         header = orjson.loads(data[8 : 8 + length])
         if len(header) > _MOST_ARRAYS:

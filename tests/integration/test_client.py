@@ -93,7 +93,7 @@ def test_another_number_of_partitions_is_refused(bootstrap_servers: str, job_nam
 def test_a_missing_broker_is_named() -> None:
     (port,) = free_ports(1)
     address = f"127.0.0.1:{port}"
-    with pytest.raises(SpecError, match=f"no broker answers at {address}"):
+    with pytest.raises(SpecError, match=f"no Kafka broker answers at {address}"):
         ensure_topics(_spec(address, "nowhere"))
     for open_client in (SnapshotReader, SampleWriter):
         with pytest.raises(BrokerUnreachableError, match=address):

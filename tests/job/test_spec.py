@@ -24,7 +24,7 @@ model: {family: linear}
 features: {scale: standard, intercept: true, hash_bits: null}
 optimizer: {name: sgd, learning_rate: 0.005, intercept_learning_rate: 0.01}
 training: {mode: local, workers: 2, batch_window_ms: 50}
-snapshots: {interval_ms: 1000}
+snapshots: {interval_ms: 5000}
 checkpoints: {interval_ms: 5000, directory: null}
 """
 
@@ -369,12 +369,11 @@ def test_secrets_do_not_show() -> None:
 
 
 def test_what_may_surprise_is_a_warning() -> None:
-    assert Spec.parse("{name: a, snapshots: {interval_ms: 5000}}").warnings == []
-    (waits,) = Spec.parse(
-        "{name: a, snapshots: {interval_ms: 5000}, delivery: {predictions: exactly_once}}"
-    ).warnings
+    assert Spec.parse("{name: a}").warnings == []
+    (waits,) = Spec.parse("{name: a, delivery: {predictions: exactly_once}}").warnings
     assert "readers of committed records see an answer at the next checkpoint" in waits
-    early, idle = Spec.parse("{name: a, training: {workers: 5}}").warnings
+    text = "{name: a, training: {workers: 5}, snapshots: {interval_ms: 1000}}"
+    early, idle = Spec.parse(text).warnings
     assert "snapshots.interval_ms is 1000, below checkpoints.interval_ms 5000" in early
     assert "training.workers is 5, above samples.partitions 4" in idle
 
