@@ -60,17 +60,24 @@ def measure(plan: Plan, folder: Path, tell: Callable[[str], None]) -> str:
     with filled(plan.workload, plan.encoding, plan.samples) as topic:
         tell("the running job")
         place = running(topic, plan)
-        before = 0.0
+        before, notes = 0.0, []
         for stage in stage_runs.STAGES:
             tell(f"{stage} alone")
-            found = stage_runs.measure(stage, topic, plan.workers, plan.window_ms, plan.limits)
+            try:
+                found = stage_runs.measure(stage, topic, plan.workers, plan.window_ms, plan.limits)
+            except ValueError as error:
+                notes.append(f"{error}; the next stage has it in its figure")
+                continue
+            if not found["warm"]:
+                notes.append(f"{stage} alone was measured before it was warm")
             total = found["cpu_us_per_sample"]["all"]
             us[stage], before = total - before, total
     told = {
         "settings": plan._asdict() | {"limits": plan.limits._asdict()},
         "machine": machine(),
         "loop_s": round(loop_s(), 3),
-        "alone": {stage: round(us[stage], 3) for stage, _ in ROWS},
+        "alone": {stage: round(us[stage], 3) for stage, _ in ROWS if stage in us},
+        "notes": notes,
         "update_bytes": round(alone.update_bytes),
         "frame_bytes": round(alone.frame_bytes),
         "record_bytes": round(alone.record_bytes, 1),
@@ -151,7 +158,7 @@ def page(told: dict[str, Any]) -> str:
     ]
     for stage, meaning in ROWS:
         cells = (
-            told["alone"][stage],
+            told["alone"].get(stage),
             place["java"].get(stage),
             place["python"].get(stage),
             told["limit"].get(stage),
@@ -169,6 +176,7 @@ def page(told: dict[str, Any]) -> str:
     lines.append(f"| sum | {' | '.join(map(_cell, sums))} | |")
     total = ", ".join(f"{kind} {spent:.2f}" for kind, spent in place["total"].items())
     lines += ["", f"Of the processes as a whole: {total}."]
+    lines += [f"{note[0].upper()}{note[1:]}." for note in told["notes"]]
     if place["unmatched"]:
         named = ", ".join(f"{name} {us}" for name, us in list(place["unmatched"].items())[:6])
         lines.append(f"The largest other threads: {named}.")

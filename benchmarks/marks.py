@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.measuring import Use
 
 MILESTONES = (10_000, 100_000, 1_000_000)
-_TAIL = 0.97  # after this share of the samples partitions may have run dry
+TAIL = 0.97  # after this share of the samples partitions may have run dry
 
 
 class Limits(NamedTuple):
@@ -34,25 +34,10 @@ def run_figures(
 ) -> dict[str, Any]:
     """Rate and CPU time over the steady part of a run, log loss over all of it.
 
-    The steady part begins ``warm_up_s`` after the first mark, or at half of what was learned if
-    that is sooner (``warm`` is False then), and ends before the last of ``samples`` (in the topic).
-
-    Raises:
-        ValueError: there are less than two marks, or nothing was learned between them.
+    ``warm`` is False where the steady part began before ``warm_up_s`` had gone. Raises ValueError
+    as steady does.
     """
-    if len(marks) < 2 or marks[-1].samples <= marks[0].samples:
-        raise ValueError(f"nothing was learned between {len(marks)} marks")
-    inner = [mark for mark in marks if mark.samples <= _TAIL * samples]
-    usable = inner if len(inner) > 2 else list(marks)
-    half = (usable[0].samples + usable[-1].samples) / 2
-    start = next(
-        i
-        for i, mark in enumerate(usable)
-        if mark.at_s >= usable[0].at_s + warm_up_s or mark.samples >= half or i == len(usable) - 2
-    )
-    if len(usable) == 2:
-        start = 0  # told at its end only
-    first, last = usable[start], usable[-1]
+    first, last = steady(marks, warm_up_s, samples)
     learned, seconds = last.samples - first.samples, last.at_s - first.at_s
     cpu = {
         kind: round((_cpu(uses, kind, last.at_s) - _cpu(uses, kind, first.at_s)) / learned * 1e6, 3)
@@ -62,7 +47,7 @@ def run_figures(
         "samples": marks[-1].samples,
         "samples_per_s": round(learned / seconds),
         "steady_s": round(seconds, 2),
-        "warm": first.at_s >= usable[0].at_s + warm_up_s,
+        "warm": first.at_s >= marks[0].at_s + warm_up_s,
         "cpu_us_per_sample": {**cpu, "all": round(sum(cpu.values()), 3)},
         "peak_mib": max((use.memory_bytes for use in uses), default=0) >> 20,
         "log_loss": _rounded(marks[-1].loss / marks[-1].samples),
@@ -72,6 +57,30 @@ def run_figures(
             if marks[-1].samples >= count
         },
     }
+
+
+def steady(marks: Sequence[Mark], warm_up_s: float, samples: int) -> tuple[Mark, Mark]:
+    """The first and the last mark of the steady part of a run.
+
+    It begins ``warm_up_s`` after the first mark, or at half of what was learned if that is sooner,
+    and ends before the last of ``samples`` (in the topic).
+
+    Raises:
+        ValueError: there are less than two marks, or nothing was learned between them.
+    """
+    if len(marks) < 2 or marks[-1].samples <= marks[0].samples:
+        raise ValueError(f"nothing was learned between {len(marks)} marks")
+    inner = [mark for mark in marks if mark.samples <= TAIL * samples]
+    usable = inner if len(inner) > 2 else list(marks)
+    half = (usable[0].samples + usable[-1].samples) / 2
+    start = next(
+        i
+        for i, mark in enumerate(usable)
+        if mark.at_s >= usable[0].at_s + warm_up_s or mark.samples >= half or i == len(usable) - 2
+    )
+    if len(usable) == 2:
+        start = 0  # told at its end only
+    return usable[start], usable[-1]
 
 
 def _cpu(uses: Sequence[Use], kind: str, at_s: float) -> float:
