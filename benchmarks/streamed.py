@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import psutil
 import yaml
 
 from benchmarks.measuring import cpu_seconds
+from flink_ol.app.job_memory import advised_mib, heap_need
 from flink_ol.client import Connection, MetricsReader
 from flink_ol.job.spec import Spec
 from flink_ol.job.topics import ensure_topics
@@ -62,14 +64,19 @@ def streamed(
     servers: str | None = None,
     slots: int = 2,
     task_managers: int = 1,
-    heap_mib: int = TASK_HEAP,
+    heap_mib: int | None = None,
     **sections: Any,
 ) -> Iterator[Streamed]:
     """A stack with the job's topics made; the job is not submitted yet.
 
     ``servers``: a broker that is there already; None: the stack has its own. ``slots``: of each
-    of the ``task_managers``, whose heap has ``heap_mib``.
+    of the ``task_managers``, whose heap has ``heap_mib``; None: what a user would be told to give.
     """
+    if heap_mib is None:
+        planned = Spec.model_validate({"name": name, **sections})
+        need = heap_need(planned)
+        used = math.ceil(planned.training.workers / task_managers)
+        heap_mib = max(TASK_HEAP, advised_mib(need, used) if need else 0)
     with tempfile.TemporaryDirectory(prefix="flink-ol-bench-") as folder:
         stack = Stack(Path(folder) / "stack")
         try:

@@ -16,6 +16,7 @@ from pyflink.java_gateway import get_gateway
 
 from flink_ol.job import topology
 from flink_ol.job.endpoints import Endpoints
+from flink_ol.job.record_size import record_bytes
 from flink_ol.job.spec import Spec
 from flink_ol.operators import states
 
@@ -28,7 +29,7 @@ def main() -> None:
     environment = StreamExecutionEnvironment.get_execution_environment(settings)
     environment.set_parallelism(spec.training.workers)
     environment.set_max_parallelism(topology.MAX_PARALLELISM)
-    endpoints = Endpoints(environment, spec)
+    endpoints = Endpoints(environment, spec, record_bytes(spec))
     stream: DataStream
     if stage == "fetch":
         endpoints.samples()

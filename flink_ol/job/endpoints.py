@@ -15,21 +15,21 @@ from pyflink.common.typeinfo import TypeInformation
 from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
+from flink_ol.job.record_size import most_gathered
 from flink_ol.job.spec import Spec
 from flink_ol.operators import states
 from flink_ol.operators.gathering import gathering
 from flink_ol.wire.topics import Topics
 
-# Records that cross into Python together at most; time ends most batches sooner. They wait in
-# memory, and Arrow messages are a thousand times as long as a line of text.
-_RECORDS_GATHERED, _MESSAGES_GATHERED = 50_000, 100
-
 
 class Endpoints:
     """Builds the sources and sinks of one job in one table environment."""
 
-    def __init__(self, environment: StreamExecutionEnvironment, spec: Spec) -> None:
-        self._environment, self._spec = environment, spec
+    def __init__(
+        self, environment: StreamExecutionEnvironment, spec: Spec, record_bytes: int | None = None
+    ) -> None:
+        """``record_bytes``: of a record of samples, on average; None: nobody knows."""
+        self._environment, self._spec, self._record_bytes = environment, spec, record_bytes
         self._tables = StreamTableEnvironment.create(environment)
         self._topics = Topics(spec.name)
 
@@ -51,7 +51,7 @@ class Endpoints:
         """Raw samples gathered by partition: (key of the partition, wire.batches)."""
         self.samples()
         spec, settings = self._spec, self._tables.get_config()
-        most = _MESSAGES_GATHERED if spec.samples.format == "arrow" else _RECORDS_GATHERED
+        most = most_gathered(spec.samples.format, self._record_bytes)
         # of the only Python function in a table; those of streams have settings of their own
         settings.set("python.fn-execution.bundle.time", str(spec.training.batch_window_ms))
         settings.set("python.fn-execution.bundle.size", str(most))
@@ -186,5 +186,9 @@ def _identify(roots: Iterable[Any], role: str) -> None:
         if operator.getUid() is None and operator.getId() not in unnamed:
             unnamed[operator.getId()] = operator
             todo.extend(operator.getInputs())
-    for number, identity in enumerate(sorted(unnamed)):
+    number = 0
+    for identity in sorted(unnamed):
         unnamed[identity].setUid(f"{role}-{number}")
+        # once there was an operator behind each of these, and savepoints know the others by number
+        aside = unnamed[identity].getClass().getSimpleName() == "SideOutputTransformation"
+        number += 2 if aside else 1

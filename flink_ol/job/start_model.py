@@ -15,7 +15,7 @@ from flink_ol.job.spec import Spec
 from flink_ol.wire.errors import WireError
 from flink_ol.wire.kafka_settings import client_arguments
 from flink_ol.wire.model_file import decode_snapshot
-from flink_ol.wire.parts import PART_BYTES, Assembler
+from flink_ol.wire.parts import Assembler
 
 _READ_WITHIN_S = 120.0
 _SILENCE_MS = 500
@@ -61,7 +61,7 @@ def _of_topic(spec: Spec, topic: str, brokers: str) -> bytes:
                 **arguments,
                 isolation_level="read_committed",
                 enable_auto_commit=False,
-                max_partition_fetch_bytes=2 * PART_BYTES,
+                max_partition_fetch_bytes=16 << 20,
             )
         ) as consumer:
             if not consumer.partitions_for_topic(topic):

@@ -17,9 +17,8 @@ from kafka.errors import (
 from flink_ol.job.problems import SpecError
 from flink_ol.job.spec import Spec
 from flink_ol.wire.kafka_settings import client_arguments, no_answer
-from flink_ol.wire.parts import PART_BYTES
 
-_MOST_RECORD_BYTES = PART_BYTES + (1 << 20)  # a part with what Kafka puts around it
+_MOST_RECORD_BYTES = 9 << 20  # of samples too: images, and messages of many
 _SHOWN_WITHIN_S = 20.0
 
 

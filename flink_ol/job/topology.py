@@ -28,12 +28,16 @@ MAX_PARALLELISM = 128  # fixed for the life of a job: keys and state are laid ou
 
 
 def build(
-    spec: Spec, start: bytes | None = None, ends: Mapping[int, int] = _ENDLESS
+    spec: Spec,
+    start: bytes | None = None,
+    ends: Mapping[int, int] = _ENDLESS,
+    record_bytes: int | None = None,
 ) -> StreamExecutionEnvironment:
     """The environment with the whole job in it, ready to execute.
 
     ``start``: the model file that ``model.start_from`` names, see job.start_model.
     ``ends``: partition -> offset after its last sample, where training makes passes.
+    ``record_bytes``: of a record of samples on average, see job.record_size.
     """
     environment = StreamExecutionEnvironment.get_execution_environment(configuration(spec))
     environment.set_parallelism(spec.training.workers)
@@ -43,7 +47,7 @@ def build(
         own = Configuration()
         own.set_string(_CHECKPOINTS, own_folder(base, spec.name))
         environment.configure(own)
-    endpoints = Endpoints(environment, spec)
+    endpoints = Endpoints(environment, spec, record_bytes)
 
     batches = endpoints.batches(partition_keys(spec.samples.partitions))
     updates = _trainers(spec, batches, endpoints.weights(), ends, start)
@@ -52,12 +56,13 @@ def build(
 
     delivery = spec.delivery
     endpoints.write(predictions, "predictions", delivery.predictions == "exactly_once")
-    endpoints.write(predictions.get_side_output(states.weights()), "weights")
-    endpoints.write(predictions.get_side_output(states.metrics()), "metrics")
-    endpoints.write(predictions.get_side_output(states.snapshots()), "snapshots", exactly_once=True)
-    dead_letters = updates.get_side_output(states.dead_letters())
+    endpoints.write(states.on_the_side(predictions, states.weights()), "weights")
+    endpoints.write(states.on_the_side(predictions, states.metrics()), "metrics")
+    snapshots = states.on_the_side(predictions, states.snapshots())
+    endpoints.write(snapshots, "snapshots", exactly_once=True)
+    dead_letters = states.on_the_side(updates, states.dead_letters())
     if isinstance(spec.training, Exact):  # where the sequencer learns
-        dead_letters = dead_letters.union(log.get_side_output(states.dead_letters()))
+        dead_letters = dead_letters.union(states.on_the_side(log, states.dead_letters()))
     endpoints.write(dead_letters, "dead-letters", delivery.dead_letters == "exactly_once")
     return environment
 

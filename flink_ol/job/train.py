@@ -10,6 +10,7 @@ from flink_ol.core.training import passes_of
 from flink_ol.job import origin
 from flink_ol.job.ends import input_ends
 from flink_ol.job.problems import SpecError
+from flink_ol.job.record_size import record_bytes
 from flink_ol.job.spec import Spec
 from flink_ol.job.start_model import start_model
 from flink_ol.job.topics import ensure_topics
@@ -25,13 +26,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         start = start_model(spec)
         ensure_topics(spec)
         ends = input_ends(spec) if passes_of(spec.training) else {}
+        size = record_bytes(spec)
     except SpecError as error:
         print(error, file=sys.stderr)
         return 2
     # starts a JVM: only for a valid specification
     from flink_ol.job.topology import build, checkpoint_folder, flink_settings
 
-    environment = build(spec, start, ends)
+    environment = build(spec, start, ends, size)
     folder = checkpoint_folder(environment)
     attached = flink_settings(environment).get_boolean("execution.attached", False)
     client = environment.execute_async(spec.name)

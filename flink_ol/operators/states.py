@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pyflink.common import Types
 from pyflink.common.typeinfo import TypeInformation
-from pyflink.datastream import OutputTag
+from pyflink.datastream import DataStream, OutputTag
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 TRAINER_UID = "trainer"
@@ -90,6 +90,14 @@ def sequencer_state() -> ValueStateDescriptor:
 def model_log() -> MapStateDescriptor:
     """Model, broadcast: a base snapshot and the entries since, see operators.stored_log."""
     return MapStateDescriptor("model-log", Types.LONG(), bytes_type())
+
+
+def on_the_side(stream: DataStream, tag: OutputTag) -> DataStream:
+    """What the operator behind ``stream`` yields beside its output.
+
+    ``DataStream.get_side_output`` would send it all through a Python operator that does nothing.
+    """
+    return DataStream(stream._j_data_stream.getSideOutput(tag.get_java_output_tag()))
 
 
 def dead_letters() -> OutputTag:

@@ -12,7 +12,9 @@ from collections.abc import Iterator
 
 from flink_ol.wire.errors import WireError
 
-PART_BYTES = 8 << 20
+# A part is copied into a dozen buffers of Flink on its way, which stay as large as they once were.
+# A trainer that reads a backlog takes one between two batches, so they are not small either.
+PART_BYTES = 4 << 20
 _MOST_PARTS = 4096
 _HEADER = struct.Struct("<4sBII32s")
 _MAGIC, _FORMAT = b"FOLP", 1

@@ -1,4 +1,4 @@
-"""A network too large for the TaskManagers' heap is told of before its job is submitted."""
+"""A model too large for the TaskManagers' heap is told of before its job is submitted."""
 
 from __future__ import annotations
 
@@ -70,6 +70,46 @@ def test_models_that_grow_with_their_features_have_no_size_before() -> None:
     linear = Spec.parse("name: a\ntask: binary\n")
     assert model_bytes(linear) is None
     assert check_heap(linear, Cluster(1), local=True) is None
+
+
+def hashed(bits: int, workers: int = 2, more: str = "") -> Spec:
+    return Spec.parse(
+        f"{{name: a, features: {{hash_bits: {bits}, scale: none}}, "
+        f"training: {{workers: {workers}}}{more}}}"
+    )
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "ftrl", "adam"])
+def test_hashed_features_have_the_size_of_all_keys_and_arrays_there_can_be(optimizer: str) -> None:
+    chosen = hashed(6, more=f", optimizer: {{name: {optimizer}}}")
+    made = sample_format("json", JsonFields(), chosen.learning)
+    records = [made.encode({str(i): 1.0 for i in range(2_000)}, 1)]
+    loop = Loop(Learner(chosen.learning), "a", "", lambda: 0)
+    loop.batch(0, *made.decode(records, np.array([0])))
+    frame = loop.snapshot().frame
+    assert len(frame.keys) == 2**6
+    arrays = sum(array.nbytes for array in frame.arrays.values())
+    assert model_bytes(chosen) == arrays + frame.keys.nbytes
+
+
+def test_a_hashed_model_that_outgrows_the_heap_is_told_with_the_remedy() -> None:
+    told = check_heap(hashed(20), Cluster(448), local=True) or ""
+    for part in (
+        "model: 16 MiB with what sgd keeps (hash_bits 20, if all of them come to be used)",
+        "for each of 2 workers in a TaskManager, whose heap for tasks is 448 MiB",
+        "may end in Java's OutOfMemoryError",
+        "`flink-ol down; flink-ol up --heap 1600`",
+    ):
+        assert part in told
+    assert check_heap(hashed(20), Cluster(1600), local=True) is None
+
+
+def test_features_that_may_never_come_are_no_reason_to_refuse() -> None:
+    assert "--heap" in (check_heap(hashed(30), Cluster(448), local=True) or "")
+
+
+def test_small_spaces_of_hashes_are_not_warned_of() -> None:
+    assert check_heap(hashed(18), Cluster(448), local=True) is None
 
 
 @pytest.mark.parametrize(

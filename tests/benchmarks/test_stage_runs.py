@@ -13,7 +13,9 @@ TOPIC = 100_000
 
 def run(rates: list[int], step_s: float = 0.5) -> tuple[list[Mark], list[Use]]:
     """A mark a step: ``rates`` samples read in each, until the topic ends; one busy core."""
-    marks, uses, samples = [], [], 0
+    marks: list[Mark] = []
+    uses: list[Use] = []
+    samples = 0
     for step, rate in enumerate(rates):
         samples = min(TOPIC, samples + rate)
         uses.append(Use(step_s * step, {"java": step_s * step}, 1 << 20))

@@ -39,9 +39,17 @@ class Published(NamedTuple):
 
 
 def publications(
-    training: Training, outputs: int, features: int, ms: int = 3_000, bytes_per_s: int = PER_S
+    training: Training,
+    outputs: int,
+    features: int,
+    ms: int = 3_000,
+    bytes_per_s: int = PER_S,
+    takes_ms: int = 0,
 ) -> list[Published]:
-    """What entries publish while each of 8 workers sends an update of all features each 40 ms."""
+    """What entries publish while each of 8 workers sends an update of all features each 40 ms.
+
+    ``takes_ms``: of a worker for a frame, one after the other.
+    """
     learning = Learning(
         task="multiclass", classes=outputs, model=MlpModel(hidden=(outputs,)), optimizer=Sgd()
     )
@@ -49,6 +57,7 @@ def publications(
     machine = sequencer_of(training, learner, {WEIGHTS: LEAST_MS}, frozenset(range(8)), bytes_per_s)
     state, sequence, found, wake_ms = machine.initial(), [0] * 8, [], 0
     keys = np.arange(features, dtype=np.int64)
+    taken, free_ms = [(0, Version(0, 0))], 0  # frames, and from when on all workers have them
     for now_ms in range(1, ms):
         events: list[Event] = []
         if now_ms <= 8:
@@ -61,7 +70,7 @@ def publications(
                 partition,
                 sequence[partition],
                 Worker(partition, 5),
-                Version(0, 0),
+                max(version for at_ms, version in taken if at_ms <= now_ms),
                 Account(),
                 delta,
                 {},
@@ -80,7 +89,14 @@ def publications(
                 elif isinstance(effect, Append):
                     entry = effect.entry
                     found.append(Published(now_ms, entry.publish, len(entry.updates)))
+                    if WEIGHTS in entry.publish:
+                        free_ms = max(free_ms, now_ms) + takes_ms
+                        taken.append((free_ms, entry.version))
     return found
+
+
+def update_of(keys: np.ndarray) -> Update:
+    return Update(0, 1, Worker(0, 5), Version(7, 0), Account(), Delta(keys, {}), {}, {}, 0)
 
 
 def gaps(found: list[Published]) -> list[int]:
@@ -119,20 +135,54 @@ def test_a_hello_is_answered_at_once() -> None:
     assert all(one.publish == {WEIGHTS, "whole"} for one in found)
 
 
+@pytest.mark.parametrize("training", [Local(workers=8), Async(workers=8), Bounded(workers=8)])
+def test_frames_do_not_queue_before_trainers_that_are_slow_to_take_them(training: Training) -> None:
+    found = publications(training, 3, 100, ms=12_000, takes_ms=400)
+    frames = [one.now_ms for one in found if WEIGHTS in one.publish]
+    # at an interval of 20 ms 600 would have been sent, and 30 taken
+    assert 400 * len(frames) < 12_000 + 25 * 400
+    assert 400 * len(frames) > 12_000 / 2  # and the trainers do not starve
+
+
+@pytest.mark.parametrize("training", [Local(workers=8), Async(workers=8)])
+def test_trainers_that_are_half_a_second_late_are_not_waited_for(training: Training) -> None:
+    delayed = publications(training, 3, 100, takes_ms=LEAST_MS)
+    assert set(gaps(delayed)) == {LEAST_MS}
+
+
+def test_a_trainer_that_falls_silent_while_it_is_behind_is_given_up() -> None:
+    learner = Learner(Learning(task="binary"))
+    machine = sequencer_of(Local(workers=2), learner, {WEIGHTS: 100}, frozenset({0, 1}), PER_S)
+    state, at_ms = machine.initial(), []
+    for index in range(2):
+        machine.handle(state, HelloArrived(Hello(Worker(index, 5))), 1)
+    for number in range(1, 200):
+        for partition in range(2 if number < 3 else 1):  # the second one never takes a frame
+            delta = Delta(np.arange(3), {"steps": np.array([1])})
+            base = state.version if partition == 0 else Version(0, 0)
+            worker, now_ms = Worker(partition, 5), 1_000 * number
+            told = Update(partition, number, worker, base, Account(), delta, {}, {}, 0)
+            for effect in machine.handle(state, UpdateArrived(told), now_ms):
+                if isinstance(effect, Append) and WEIGHTS in effect.entry.publish:
+                    at_ms.append(now_ms)
+    assert all(after - before <= 5_000 for before, after in pairwise(at_ms))
+    assert len(at_ms) > 30
+
+
 def test_a_frame_counts_every_feature_that_was_touched_once() -> None:
     rate, outgoing = FrameRate(SPECS, 1_000_000), Outgoing()
     for first in range(0, 3_000, 1_000):
         keys = np.arange(first, first + 2_000, dtype=np.int64)
-        rate.touch(outgoing, Delta(keys, {}))
-    rate.sent(outgoing, 1, LEAST_MS)
+        rate.touch(outgoing, update_of(keys), 0)
+    rate.sent(outgoing, 1, LEAST_MS, Version(7, 1), 0)
     assert outgoing.rest_ms == -(-(FIXED + ROW * 4_000) // 1_000)
-    rate.sent(outgoing, 3, LEAST_MS)  # of nothing but the fixed arrays
+    rate.sent(outgoing, 3, LEAST_MS, Version(7, 2), 0)  # of nothing but the fixed arrays
     assert outgoing.rest_ms == 1
 
 
 def test_counted_keys_are_not_those_of_the_message() -> None:
     rate, outgoing, message = FrameRate(SPECS, 1_000_000), Outgoing(), np.arange(900)
-    rate.touch(outgoing, Delta(message[:300], {}))
+    rate.touch(outgoing, update_of(message[:300]), 0)
     assert not any(np.shares_memory(keys, message) for keys in outgoing.keys)
 
 

@@ -66,6 +66,7 @@ class Sequencer(ABC):
         if isinstance(event, HelloArrived):
             worker = event.hello.worker
             state.workers[worker.index] = worker.incarnation
+            state.outgoing.behind.discard(worker.index)
             return [self._append(state, now_ms, {WEIGHTS, WHOLE}), *self._wake(state)]
         if isinstance(event, CommandArrived):
             return self._obey(state, event.command, now_ms)
@@ -141,7 +142,7 @@ class Sequencer(ABC):
 
     def _next_ms(self, state: SequencerState, kind: str) -> int:
         """When the publication may come again."""
-        rest_ms = state.outgoing.rest_ms if kind == WEIGHTS else 0
+        rest_ms = FrameRate.rest_ms(state.outgoing) if kind == WEIGHTS else 0
         return state.published_ms.get(kind, 0) + max(self.intervals_ms[kind], rest_ms)
 
     def _wake(self, state: SequencerState) -> list[Effect]:
@@ -167,8 +168,8 @@ class Sequencer(ABC):
         for kind in publish - {WHOLE}:
             state.published_ms[kind] = now_ms
         state.owed -= publish
-        self._count(state, fields.get("updates", ()), WEIGHTS in publish)
         state.version = Version(state.version.epoch, state.version.number + 1)
+        self._count(state, fields.get("updates", ()), WEIGHTS in publish, now_ms)
         return Append(
             Entry(
                 state.version,
@@ -183,12 +184,15 @@ class Sequencer(ABC):
             )
         )
 
-    def _count(self, state: SequencerState, updates: Sequence[Update], publishes: bool) -> None:
+    def _count(
+        self, state: SequencerState, updates: Sequence[Update], publishes: bool, now_ms: int
+    ) -> None:
         """Count what the next frame will hold; ``publishes``: it goes out with these updates."""
         if self._frame_rate is None:
             return
         for update in updates:
-            self._frame_rate.touch(state.outgoing, update.delta)
+            self._frame_rate.touch(state.outgoing, update, now_ms)
         if publishes:
             least_ms = self.intervals_ms.get(WEIGHTS, 0)
-            self._frame_rate.sent(state.outgoing, len(state.workers), least_ms)
+            trainers = len(state.workers)
+            self._frame_rate.sent(state.outgoing, trainers, least_ms, state.version, now_ms)
