@@ -115,7 +115,7 @@ def test_an_endless_stream_of_new_features_leaves_the_model_small() -> None:
         loop.batch(0, samples_of(rows, [float(i % 2) for i in range(100)]))
         state = loop._model_state
         largest = max(largest, state.arrays.vocabulary.size)
-        assert len(state.names) <= state.arrays.vocabulary.size
+        assert len(state.names) <= state.arrays.vocabulary.size + 2_000  # names go a cut later
         assert len(state.arrays.arrays["weights"]) <= 4 * 2_000 * 18
     assert largest <= 2_000 * 18
     assert loop._model_state.expired == 200_000 - loop._model_state.arrays.vocabulary.size
@@ -164,6 +164,23 @@ def test_an_update_under_way_brings_a_dropped_feature_back() -> None:
     assert state.arrays.vocabulary.keys.tolist() == [2, 1]
     first = entries[0].updates[0].delta
     assert state.arrays.rows("weights")[1] == first.arrays["weights"][first.keys.tolist().index(1)]
+
+
+def test_a_feature_that_an_update_under_way_brings_back_has_its_name() -> None:
+    """Its trainer told the name long ago, and has frames with the feature in them: never again."""
+    entries = entries_of([(10, [1, 2]), *[(100, [2])] * 20])
+    model = Model(Learner(learning()), "plain", "hash")
+    state = model.initial()
+    for entry in entries:
+        model.handle(state, EntryArrived(entry))
+        if state.expired:
+            break
+    version = entry.version._replace(number=entry.version.number + 1)
+    again = entries[0].updates[0]._replace(names={})
+    late = entry._replace(version=version, updates=(again,), expire_before_ms=0)
+    model.handle(state, EntryArrived(late))
+    assert state.arrays.vocabulary.keys.tolist() == [2, 1]
+    assert state.names.first == {1: "feature 1", 2: "feature 2"}
 
 
 def test_times_that_an_older_version_did_not_write_begin_at_the_first_cut() -> None:

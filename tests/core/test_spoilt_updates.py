@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from flink_ol.core.config import Sgd
 from flink_ol.core.learner import Learner
 from flink_ol.core.sequencer import UpdateArrived
 from flink_ol.core.training import Async, Bounded, Local, Sync, Training
@@ -51,3 +52,16 @@ def test_a_spoilt_update_is_rejected_and_the_job_goes_on(training: Training, sha
     assert sum(account.learned.count for account in accounts) == 2 * SIZE * shards - SIZE
     assert job.arrays()["steps"][0] == 2 * SIZE * shards - SIZE
     assert np.isfinite(job.arrays()["weights"]).all()
+
+
+def test_features_of_a_step_that_led_too_far_have_their_names() -> None:
+    """They stay in the model and its frames, so no trainer tells them again."""
+    learning = binary(Sgd(learning_rate=1e308, intercept_learning_rate=None))
+    job = ModeJob(Learner(learning), Async(workers=1), inputs(SIZE))
+    job.inputs[0].values[:] *= 1e3
+    job.feed(0, SIZE)
+    job.settle()
+    assert job.state.ledger[0].rejected.count == SIZE
+    keys = job.state.arrays.vocabulary.keys.tolist()
+    assert keys
+    assert sorted(job.state.names.first) == sorted(keys)

@@ -46,6 +46,7 @@ def fold(learner: Learner, state: ModelState, entry: Entry) -> None:
 
 def _expire(state: ModelState, entry: Entry) -> None:
     """Drop what was last touched too long ago; what stays has new slots."""
+    _forget_names(state)
     arrays, size = state.arrays, state.arrays.vocabulary.size
     slots = state.touched.before(size, entry.expire_before_ms, entry.time_ms)
     keys = arrays.vocabulary.keys[slots]
@@ -53,7 +54,16 @@ def _expire(state: ModelState, entry: Entry) -> None:
     state.expired += len(keys)
     if len(keys):
         state.frames.start_over()
-    for key in keys.tolist():
+
+
+def _forget_names(state: ModelState) -> None:
+    """Of features that were dropped at the cut before and have not come back.
+
+    An update that was under way at the cut brings one back without its name: its trainer had a
+    frame with the feature in it, and a name is told once.
+    """
+    named = np.fromiter(state.names.first, np.int64, len(state.names.first))
+    for key in named[state.arrays.vocabulary.find(named) < 0].tolist():
         state.names.drop(key)
 
 
@@ -98,4 +108,8 @@ def _step(learner: Learner, state: ModelState, entry: Entry) -> Sequence[Update]
     if state.arrays.values(touched).finite():
         return entry.updates
     state.arrays.assign(before)
-    return [update.without_delta() for update in entry.updates]
+    # the features stay, and so do their names, which no trainer tells twice
+    return [
+        update.without_delta()._replace(names=update.names, others=update.others)
+        for update in entry.updates
+    ]
