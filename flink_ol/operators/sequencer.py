@@ -158,6 +158,8 @@ class SequencerFunction(KeyedProcessFunction):
         """The state of the checkpoint, or that of a first life."""
         stored, first = self._stored.value(), self._sequencer.initial()
         if stored is None:
+            if first.learned is not None:  # a later submission may begin with another model
+                self._log.replace(self._learned, self._base(first))
             return first
         state = decode_sequencer_state(stored)
         for encoded in self._contributions.values():

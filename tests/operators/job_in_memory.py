@@ -59,9 +59,13 @@ class JobInMemory:
         workers: int,
         records: dict[int, list[tuple]],
         numbers: Numbers | None = None,
+        start: bytes | None = None,
     ) -> None:
-        """``records``: by partition, (offset, payload) as they come; ``numbers``: of frames."""
-        self._numbers = numbers
+        """``records``: by partition, (offset, payload) as they come; ``numbers``: of frames.
+
+        ``start``: the model file that ``model.start_from`` names.
+        """
+        self._numbers, self._start = numbers, start
         self._learning, self._training, self.records = learning, training, records
         self.now_ms = 1_000
         self.weights: list[bytes] = []  # the topic: parts of frames, ghosts among them
@@ -88,7 +92,9 @@ class JobInMemory:
         both = (self._learning, Evaluation())
         self.trainers = [
             Subtask(
-                TrainerFunction(*both, "json", JSON_FIELDS, "job.samples", self._training, {}),
+                TrainerFunction(
+                    *both, "json", JSON_FIELDS, "job.samples", self._training, {}, self._start
+                ),
                 i,
                 Kept(
                     {key: of for key, of in keyed.items() if key % workers == i},
@@ -104,6 +110,7 @@ class JobInMemory:
             self._training,
             frozenset(self.records),
             "job.samples",
+            self._start,
             frame_bytes_per_s=100_000,
             frame_numbers=self._numbers,
         )
@@ -111,7 +118,14 @@ class JobInMemory:
         self.model = [
             Subtask(
                 ModelFunction(
-                    *both, "json", JSON_FIELDS, "job", "hash", 3, frame_numbers=self._numbers
+                    *both,
+                    "json",
+                    JSON_FIELDS,
+                    "job",
+                    "hash",
+                    3,
+                    self._start,
+                    frame_numbers=self._numbers,
                 ),
                 i,
                 state,

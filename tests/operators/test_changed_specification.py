@@ -11,9 +11,12 @@ from pyflink.common import Row
 
 from flink_ol.core.config import Features, Ftrl, Learning, Optimizer, Sgd
 from flink_ol.core.learner import Learner
+from flink_ol.core.loop import Loop
 from flink_ol.core.state import State
 from flink_ol.core.training import Async, Exact, Local, Sync, Training
 from flink_ol.operators import sequencer, states, trainer
+from flink_ol.wire.model_file import encode_snapshot
+from tests.core.streams import samples_of
 from tests.operators.job_in_memory import JobInMemory
 
 COUNT = 90
@@ -147,3 +150,35 @@ def test_a_feature_met_after_a_restart_has_the_rate_that_was_set(
     job.turn(30)
     job.settle()
     follows(job, Sgd(learning_rate=0.1, feature_learning_rates={last: 0.01}))
+
+
+def model_file(optimizer: Optimizer) -> bytes:
+    """A model of other samples, with features of its own."""
+    loop = Loop(Learner(learning(optimizer)), "other", "hash", lambda: 0)
+    rows = [[(key, 1.0 + key, True)] for key in range(5)]
+    loop.batch(0, samples_of(rows, [0.0, 1.0, 1.0, 0.0, 1.0]))
+    return encode_snapshot(loop.snapshot(), {})
+
+
+@pytest.mark.parametrize("begins", [True, False], ids=["from a model", "from nothing"])
+@pytest.mark.parametrize("turns", [0, 1])
+def test_what_a_job_began_with_is_what_counts_whatever_the_next_submission_says(
+    job_of: Jobs, begins: bool, turns: int
+) -> None:
+    optimizer = Sgd(learning_rate=0.1)
+    file = model_file(optimizer)
+    job = job_of(optimizer, Exact(workers=1))
+    job._start = file if begins else None
+    job.crash()
+    job.command()  # so that there is something to restore, be it without a sample
+    for _ in range(turns):
+        job.turn(20)
+    job.checkpoint()
+    job._start = None if begins else file
+    job.crash()
+    job.settle()
+    model, learned = arrays(job), job.sequencer.function._state.learned
+    assert set(range(5)) <= set(model.vocabulary.keys.tolist()) or not begins
+    assert np.array_equal(model.vocabulary.keys, learned.vocabulary.keys)
+    for spec in model.specs:
+        assert np.array_equal(model.rows(spec.name), learned.rows(spec.name)), spec.name
