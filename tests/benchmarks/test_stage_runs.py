@@ -50,6 +50,7 @@ def test_a_topic_that_ends_before_the_warm_up_gives_its_second_half_and_says_so(
         [90_000, 9_000],
         [90_000, 1_000, 100, 100, 100, 100, 100, 100, 9_000],  # partitions run dry
         [30_000, 30_000, 30_000, 10_000],
+        [30_000, 40_000, *[0] * 20],  # the last offsets are never told
     ],
 )
 def test_a_topic_that_was_read_at_once_is_refused_with_the_remedy(rates: list[int]) -> None:
