@@ -27,6 +27,7 @@ from flink_ol.core.samples import Rejection
 from flink_ol.job.spec import Spec
 
 _BATCH = 4096  # samples: large enough to hide what a batch costs, small enough for the cache
+_REPLAYED = "local", "exact"  # modes that with one worker are a plain loop
 _SHOWN = 3  # dead letters whose reason is told
 
 
@@ -59,8 +60,15 @@ def replay(
     folder: Folder = FOLDER,
     as_json: AsJson = False,
 ) -> None:
-    """Learn from a file without Kafka and Flink: the same numbers as one worker."""
+    """Learn from a file without Kafka and Flink: the same numbers as one worker.
+
+    That is one of mode local, or exact; rounds and passes of other modes are not replayed.
+    """
     spec = load_spec(spec_path, folder)
+    mode = spec.training.mode
+    if mode not in _REPLAYED:
+        told = f"training.mode {mode} is not replayed: sample by sample instead, as in mode local"
+        messages.print(told, style="yellow", markup=False)
     if out is not None and not out.absolute().parent.is_dir():
         raise UsageError(f"--out {out}: the folder {out.absolute().parent} does not exist")
     with Records(file, spec.samples.fields) as records, record_bar(records) as bar:

@@ -118,6 +118,16 @@ def test_replay_gives_the_numbers_of_a_plain_loop(
     assert shown["intercept"] == pytest.approx(expected["intercept"], rel=1e-9)
 
 
+def test_replay_says_where_it_is_not_the_mode_of_the_specification(
+    samples: Path, tmp_path: Path
+) -> None:
+    for mode, said in (("sync", True), ("bounded", True), ("local", False), ("exact", False)):
+        path = tmp_path / f"{mode}.yaml"
+        path.write_text(f"name: {mode}\ntraining: {{mode: {mode}}}\n")
+        result = _call("replay", path, samples)
+        assert (f"training.mode {mode} is not replayed" in result.stderr) is said
+
+
 def test_replay_reads_gzip_as_it_reads_text(spec: Path, samples: Path, tmp_path: Path) -> None:
     packed = tmp_path / "samples.gz"
     packed.write_bytes(gzip.compress(samples.read_bytes()))
