@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -60,12 +61,14 @@ class JobInMemory:
         records: dict[int, list[tuple]],
         numbers: Numbers | None = None,
         start: bytes | None = None,
+        ends: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         """``records``: by partition, (offset, payload) as they come; ``numbers``: of frames.
 
-        ``start``: the model file that ``model.start_from`` names.
+        ``start``: the model file that ``model.start_from`` names; ``ends``: by partition, where
+        training makes passes.
         """
-        self._numbers, self._start = numbers, start
+        self._numbers, self._start, self._ends = numbers, start, dict(ends)
         self._learning, self._training, self.records = learning, training, records
         self.now_ms = 1_000
         self.weights: list[bytes] = []  # the topic: parts of frames, ghosts among them
@@ -93,7 +96,13 @@ class JobInMemory:
         self.trainers = [
             Subtask(
                 TrainerFunction(
-                    *both, "json", JSON_FIELDS, "job.samples", self._training, {}, self._start
+                    *both,
+                    "json",
+                    JSON_FIELDS,
+                    "job.samples",
+                    self._training,
+                    self._ends,
+                    self._start,
                 ),
                 i,
                 Kept(
