@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from annotated_types import Ge, Le
 
@@ -56,11 +57,26 @@ class _Gradients(_Shared):
         "gradient": "mean: a step follows the gradients of its samples divided by their number; "
         "sum: their sum.",
         "waiting_samples": "The most samples of a partition that wait for their turn; the source "
-        "is slowed from half of them on, and beyond all of them the job fails.",
+        "is slowed from half of them on, and beyond all of them the job fails. null: 200,000, or "
+        "four rounds or updates where that is more; 2,000,000 with passes, which keep all samples.",
     }
 
     gradient: Literal["mean", "sum"] = "mean"
-    waiting_samples: Annotated[int, Ge(1)] = 2_000_000
+    waiting_samples: Annotated[int, Ge(1)] | None = None
+
+    @property
+    @abstractmethod
+    def turn_samples(self) -> int | None:
+        """The most samples of a partition that go together; None: all of a pass."""
+
+    @property
+    def most_waiting(self) -> int:
+        """``waiting_samples``, or what holds where none are given."""
+        if self.waiting_samples is not None:
+            return self.waiting_samples
+        if passes_of(self) is not None:
+            return 2_000_000
+        return max(200_000, 4 * (self.turn_samples or 0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,12 +93,16 @@ class Sync(_Gradients):
     """How often to learn from what the topic holds when the job starts; null: from everything that
     comes, once."""
 
+    @property
+    def turn_samples(self) -> int | None:
+        return self.round_samples
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.round_samples is None and self.passes is None:
             raise ConfigError("round_samples", None, "a number: without passes there is no end")
         endless = self.passes is None  # a pass may be shorter than a round
-        if endless and self.waiting_samples < (self.round_samples or 0):
+        if endless and self.most_waiting < (self.round_samples or 0):
             allowed = f"at least round_samples, {self.round_samples}: a round's samples wait for it"
             raise ConfigError("waiting_samples", self.waiting_samples, allowed)
 
@@ -99,6 +119,10 @@ class Bounded(_Gradients):
     idle_ms: Milliseconds = 2_000
     """A partition without an update for so long is not waited for."""
 
+    @property
+    def turn_samples(self) -> int:
+        return self.update_samples
+
 
 @dataclass(frozen=True, kw_only=True)
 class Async(_Gradients):
@@ -108,8 +132,35 @@ class Async(_Gradients):
     update_samples: Annotated[int, Ge(1)] = 256
     """The most samples in an update."""
 
+    @property
+    def turn_samples(self) -> int:
+        return self.update_samples
+
 
 Training = Annotated[Local | Sync | Bounded | Async | Exact, Tagged("mode")]
+
+
+class Crossing(NamedTuple):
+    """How samples come to the trainers."""
+
+    gathered: int | None = None  # the most records of a partition that come together; None: any
+    records: int | None = None  # the most of them in a batch; None: all
+    batches: int = 1000  # the most that a trainer takes before it hears what came on other ways
+
+
+def crossing_of(training: Any, many_samples: bool) -> Crossing:
+    """``many_samples``: whether a record may hold many.
+
+    Where samples wait for their turn, what a trainer takes before it can hear of its turn is a
+    quarter of one, as far as records allow: so it can be slowed down without standing still.
+    """
+    if not isinstance(training, Sync | Bounded) or training.turn_samples is None:
+        return Crossing()
+    if passes_of(training) is not None:
+        return Crossing()
+    if many_samples:
+        return Crossing(8, 1, 1)
+    return Crossing(training.turn_samples, -(-training.turn_samples // 8), 2)
 
 
 def passes_of(training: Any) -> int | None:

@@ -66,6 +66,11 @@ class Room:
         return sum(len(batch.rejections) for batch in self.batches if batch.number > self.told)
 
     @property
+    def first_number(self) -> int:
+        """Number of the first batch that is kept; of the next one to come where none is."""
+        return self.batches[0].number if self.batches else self.last_number + 1
+
+    @property
     def rejected_alone(self) -> bool:
         """Whether only rejections wait."""
         return self.waiting == 0 and self.rejected > 0

@@ -15,6 +15,7 @@ from pyflink.common.typeinfo import TypeInformation
 from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
+from flink_ol.core.training import crossing_of
 from flink_ol.job.record_size import most_gathered
 from flink_ol.job.spec import Spec
 from flink_ol.operators import states
@@ -52,12 +53,15 @@ class Endpoints:
         self.samples()
         spec, settings = self._spec, self._tables.get_config()
         most = most_gathered(spec.samples.format, self._record_bytes)
+        crossing = crossing_of(spec.training, spec.samples.many_samples)
+        if crossing.gathered is not None:
+            most = min(most, crossing.gathered * spec.samples.partitions)
         # of the only Python function in a table; those of streams have settings of their own
         settings.set("python.fn-execution.bundle.time", str(spec.training.batch_window_ms))
         settings.set("python.fn-execution.bundle.size", str(most))
         settings.set("python.fn-execution.arrow.batch.size", str(most))
         settings.set("table.local-time-zone", "UTC")  # others have hours that come twice
-        self._tables.create_temporary_function("gathered", gathering())
+        self._tables.create_temporary_function("gathered", gathering(crossing.records))
         table = self._tables.sql_query(f"""
             SELECT ARRAY[{", ".join(map(str, keys))}][p + 1] AS k, batch
             FROM (SELECT p, gathered(p, o, ts, v) AS batch FROM samples)

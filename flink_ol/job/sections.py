@@ -61,6 +61,11 @@ class Samples(Checked):
     fields: InstanceOf[Section]
     """The settings of the format."""
 
+    @property
+    def many_samples(self) -> bool:
+        """Whether a message may hold many."""
+        return FORMATS[self.format].many_samples
+
     def __reduce__(self) -> tuple[Any, ...]:
         # the subclasses are made below, so no module has them by name
         return _again, (self.format, dict(self))

@@ -13,7 +13,7 @@ from pyflink.java_gateway import get_gateway
 from pyflink.util.java_utils import get_j_env_configuration
 
 from flink_ol.core.messages import METRICS, SNAPSHOT, WEIGHTS
-from flink_ol.core.training import Exact
+from flink_ol.core.training import Exact, crossing_of
 from flink_ol.job.endpoints import Endpoints
 from flink_ol.job.origin import own_folder
 from flink_ol.job.spec import Spec
@@ -64,7 +64,21 @@ def build(
     if isinstance(spec.training, Exact):  # where the sequencer learns
         dead_letters = dead_letters.union(states.on_the_side(log, states.dead_letters()))
     endpoints.write(dead_letters, "dead-letters", delivery.dead_letters == "exactly_once")
+    # Translating a table gives its settings to the environment, and with them the bundles of what
+    # is gathered: those of streams hold if they are set after the last table.
+    environment.configure(_bundles(spec))
     return environment
+
+
+def _bundles(spec: Spec) -> Configuration:
+    """How much the operators of streams take together, each in Python and back."""
+    crossing = crossing_of(spec.training, spec.samples.many_samples)
+    result = Configuration()
+    # paid at every Python hop, three times from a sample to the weights that know it
+    result.set_string("python.fn-execution.bundle.time", "10")
+    # bounds how long a checkpoint, or a frame, waits for a bundle to end
+    result.set_string("python.fn-execution.bundle.size", str(crossing.batches))
+    return result
 
 
 def _trainers(
@@ -154,10 +168,6 @@ def configuration(spec: Spec) -> Configuration:
         "python.execution-mode": "process",
         # operators of a chain hand over what they have instead of a copy; none of ours keeps it
         "pipeline.object-reuse": "true",
-        # paid at every Python hop, three times from a sample to the weights that know it
-        "python.fn-execution.bundle.time": "10",
-        # bounds how long a checkpoint waits for a bundle to end
-        "python.fn-execution.bundle.size": "1000",
         # of exchanges that the planner makes, behind sources of one subtask; its default is 100 ms
         "execution.buffer-timeout.interval": "20 ms",
         "execution.checkpointing.interval": f"{spec.checkpoints.interval_ms} ms",

@@ -21,9 +21,12 @@ from flink_ol.wire.batches import gathered_batches
 class Gathering(ScalarFunction):
     """(partition, offset, timestamp, payload) -> bytes of the batch, see wire.batches.
 
-    As many rows go out as came in: a batch stands beside the first record of its partition, null
-    beside all others.
+    As many rows go out as came in: a batch stands beside its first record, null beside all others.
     """
+
+    def __init__(self, most: int | None) -> None:
+        """``most`` records in a batch; None: all that came together."""
+        self._most = most
 
     def open(self, function_context: FunctionContext) -> None:
         stop_state_sampling()
@@ -36,11 +39,11 @@ class Gathering(ScalarFunction):
         self, partitions: pa.Array, offsets: pa.Array, times: pa.Array, payloads: pa.Array
     ) -> pd.Series:
         rows: list[bytes | None] = [None] * len(partitions)
-        for row, batch in gathered_batches(partitions, offsets, times, payloads):
+        for row, batch in gathered_batches(partitions, offsets, times, payloads, self._most):
             rows[row] = batch
         return pd.Series(rows, dtype=object)
 
 
-def gathering() -> Any:
-    """The function as a table takes it."""
-    return udf(Gathering(), result_type=DataTypes.BYTES(), func_type="pandas")
+def gathering(most: int | None) -> Any:
+    """The function as a table takes it; ``most`` records of a partition in a batch."""
+    return udf(Gathering(most), result_type=DataTypes.BYTES(), func_type="pandas")

@@ -95,6 +95,7 @@ class SequencerFunction(KeyedProcessFunction):
         group = runtime_context.get_metrics_group()
         self._spoilt = group.counter("spoilt_updates")
         self._refused = group.counter("refused_commands")
+        group.gauge("frame_rest_ms", lambda: self._state.outgoing.rest_ms if self._state else 0)
         group.gauge("late_contributions", lambda: self._state.late if self._state else 0)
 
     def process_element(self, value: Row, ctx: Any) -> Iterator[Any]:

@@ -54,7 +54,6 @@ from flink_ol.wire.parts import Assembler
 from flink_ol.wire.updates import encode_hello, encode_update
 
 _POLL_MS = 10  # how often samples that wait are looked after
-_SLOW_S = 0.02  # how long a batch is held back: weights are to pass between two
 _ONLY = 0  # the one key of the sequencer's stream
 
 
@@ -176,7 +175,7 @@ class TrainerFunction(KeyedBroadcastProcessFunction):
             elif isinstance(effect, WakeMe):
                 self._wake(ctx)
             elif isinstance(effect, SlowDown):
-                time.sleep(_SLOW_S)
+                time.sleep(effect.seconds)
             elif isinstance(effect, SayHello):
                 self._silence.sent()
                 yield Row(_ONLY, Row(states.HELLO, encode_hello(effect.hello)))

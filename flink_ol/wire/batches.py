@@ -8,7 +8,7 @@ Format 1, which is still read, has the lengths as a list in the header.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -45,28 +45,41 @@ def encode_batch(batch: RawBatch) -> bytes:
 
 
 def gathered_batches(
-    partitions: pa.Array, offsets: pa.Array, times: pa.Array, payloads: pa.Array
+    partitions: pa.Array,
+    offsets: pa.Array,
+    times: pa.Array,
+    payloads: pa.Array,
+    most: int | None = None,
 ) -> list[tuple[int, bytes]]:
     """Batches of records that came one after the other, one for each partition among them.
 
-    int32, int64, timestamps in milliseconds and binary, all of one length. The bytes are as of
-    `encode_batch`; before them stands the place of the partition's first record.
+    int32, int64, timestamps in milliseconds and binary, all of one length. ``most``: of more
+    records a partition gets several batches. The bytes are as of `encode_batch`; before them
+    stands the place of the batch's first record.
     """
     numbers, places = partitions.to_numpy(), offsets.to_numpy()
     clock = times.cast(pa.int64()).to_numpy()
     found: list[tuple[int, bytes]] = []
-    for partition in np.unique(numbers):
-        rows = np.flatnonzero(numbers == partition)
+    for partition, rows in _batches_of(numbers, most):
         mine = payloads if len(rows) == len(numbers) else payloads.take(pa.array(rows))
         _, stops_buffer, body = mine.buffers()
         stops = np.frombuffer(stops_buffer, np.int32)[mine.offset : mine.offset + len(mine) + 1]
         lengths = np.diff(stops).astype(_LENGTHS)
         if mine.null_count:
             lengths[mine.is_null().to_numpy(zero_copy_only=False)] = -1
-        heading = _heading(int(partition), int(clock[rows].max()), places[rows], lengths)
+        heading = _heading(partition, int(clock[rows].max()), places[rows], lengths)
         bodies = b"" if body is None else body.slice(int(stops[0]), int(stops[-1] - stops[0]))
         found.append((int(rows[0]), b"".join((heading, bodies))))
     return found
+
+
+def _batches_of(numbers: np.ndarray, most: int | None) -> Iterator[tuple[int, np.ndarray]]:
+    """Partition and rows of every batch; the batches of one partition in the order of its rows."""
+    for partition in np.unique(numbers).tolist():
+        rows = np.flatnonzero(numbers == partition)
+        size = len(rows) if most is None else most
+        for first in range(0, len(rows), size):
+            yield partition, rows[first : first + size]
 
 
 def _heading(partition: int, newest_ms: int, offsets: np.ndarray, lengths: np.ndarray) -> bytes:

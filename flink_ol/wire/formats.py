@@ -68,10 +68,11 @@ class Format(NamedTuple):
 
     fields: type[Section]  # its settings; those without a default must be given
     samples: Callable[[Labels, Any], PlainFormat]  # (labels, settings)
+    many_samples: bool = False  # whether a message may hold many
 
 
 FORMATS = {
-    "arrow": Format(ArrowFields, ArrowSamples),
+    "arrow": Format(ArrowFields, ArrowSamples, many_samples=True),
     "csv": Format(CsvFields, CsvSamples),
     "json": Format(JsonFields, JsonSamples),
     "libsvm": Format(LibsvmFields, LibsvmSamples),

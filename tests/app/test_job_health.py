@@ -65,6 +65,16 @@ def test_each_fault_is_told_by_what_flink_counts(
     assert said in alert
 
 
+@pytest.mark.parametrize(("rest_ms", "alerts"), [(0.0, 1), (1_000.0, 1), (2_000.0, 0)])
+def test_silence_is_no_fault_while_large_frames_rest(rest_ms: float, alerts: int) -> None:
+    metrics = {
+        **METRICS,
+        "v1": {"trainer.feedback_silence_ms": 13_000.0},
+        "v3": {**METRICS["v3"], "sequencer.frame_rest_ms": rest_ms},
+    }
+    assert len(health(Prepared(metrics, {}), JOB).alerts) == alerts
+
+
 def test_failed_checkpoints_and_restarts_are_told_with_their_reason() -> None:
     latest = {"failed": {"id": 5, "failure_message": "disk full"}, "completed": {"id": 4}}
     state, checkpoint = health(Prepared(METRICS, latest), JOB._replace(state="RESTARTING")).alerts

@@ -11,8 +11,8 @@ from flink_ol.core.ledger import Account, Tally
 from flink_ol.core.messages import Worker
 from flink_ol.core.modes import trainer_of
 from flink_ol.core.samples import Rejection
-from flink_ol.core.trainer import BatchArrived, KeepBatch
-from flink_ol.core.training import Bounded, Sync
+from flink_ol.core.trainer import BatchArrived, KeepBatch, SlowDown
+from flink_ol.core.training import Async, Bounded, Local, Sync, Training, crossing_of
 from tests.core.mode_job import ModeJob
 from tests.core.simulation import samples
 
@@ -101,6 +101,70 @@ def test_the_end_of_a_bounded_input_holds_after_a_restart() -> None:
     job.settle()
     assert job.state.pace.passes == 2
     assert job.state.ledger == {0: account([0, 1, 2, 3, 4], [])}
+
+
+def delays(training: Sync, windows: int, heard: bool = True) -> list[list[float]]:
+    """For how long the source is held back after each of so many windows of ten samples.
+
+    ``heard``: whether weights came before them.
+    """
+    machine, given = trainer_of(training, LEARNER, {0: 10 * windows}), samples(0, 0, 10 * windows)
+    state = machine.initial(Worker(0, 1))
+    state.heard = heard
+    told = []
+    for first in range(0, 10 * windows, 10):
+        effects = machine.handle(state, BatchArrived(0, given.rows(first, first + 10), [], 5))
+        told.append([round(one.seconds, 4) for one in effects if isinstance(one, SlowDown)])
+    return told
+
+
+@pytest.mark.parametrize(
+    ("round_samples", "heard", "expected"),
+    [
+        (10, True, [0.0532, 0.1414, 0.3761, 1.0]),
+        (20, True, [0.0266, 0.0707, 0.188, 0.5]),
+        (10, False, [0.1245, 0.7746, 4.8206, 30.0]),
+    ],
+)
+def test_the_source_is_held_back_from_half_a_waiting_room_on_and_a_full_one_ends_the_job(
+    round_samples: int, heard: bool, expected: list[float]
+) -> None:
+    # the first round is on its way, and kept until the model has it
+    training = Sync(workers=1, round_samples=round_samples, waiting_samples=80)
+    assert delays(training, 8, heard) == [[], [], [], [], *([one] for one in expected)]
+    with pytest.raises(RuntimeError, match=r"90 samples of partition 0 wait.*allows 80: larger"):
+        delays(training, 9)
+
+
+def test_what_passes_keep_slows_nothing_down() -> None:
+    training = Sync(workers=1, round_samples=10, waiting_samples=80, passes=2)
+    assert delays(training, 8) == [[]] * 8
+
+
+NO_LIMIT = (None, None, 1000)
+
+
+@pytest.mark.parametrize(
+    ("training", "most_waiting", "lines", "messages_of_many"),
+    [
+        (Sync(round_samples=100), 200_000, (100, 13, 2), (8, 1, 1)),
+        (Sync(round_samples=100_000), 400_000, (100_000, 12_500, 2), (8, 1, 1)),
+        (Sync(round_samples=100, passes=1), 2_000_000, NO_LIMIT, NO_LIMIT),
+        (Sync(round_samples=100, waiting_samples=300), 300, (100, 13, 2), (8, 1, 1)),
+        (Bounded(update_samples=7), 200_000, (7, 1, 2), (8, 1, 1)),
+        (Async(update_samples=7), 200_000, NO_LIMIT, NO_LIMIT),
+        (Local(), None, NO_LIMIT, NO_LIMIT),
+    ],
+)
+def test_room_and_batches_follow_from_how_many_samples_go_together(
+    training: Training,
+    most_waiting: int | None,
+    lines: tuple[int | None, int | None, int],
+    messages_of_many: tuple[int | None, int | None, int],
+) -> None:
+    assert getattr(training, "most_waiting", None) == most_waiting
+    assert crossing_of(training, many_samples=False) == lines
+    assert crossing_of(training, many_samples=True) == messages_of_many
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from flink_ol.core.state import State
 from flink_ol.local.stack import Stack
 from flink_ol.wire.formats import sample_format
 from tests.regression import losses_told, regression, weights_of
-from tests.running_job import RunningJob, json_records, ledger_of
+from tests.running_job import RunningJob, json_records, ledger_of, submit_together
 
 RATE = 0.15
 
@@ -149,6 +149,37 @@ def await_round(job: RunningJob, number: int, timeout_s: float = 120) -> Snapsho
         done = None if snapshot is None else snapshot.frame.pace
         assert time.monotonic() < deadline, f"{done} after {timeout_s} s, {number} rounds were due"
         time.sleep(0.5)
+
+
+@pytest.mark.recovery
+def test_a_source_far_faster_than_rounds_is_slowed_down_and_loses_nothing_in_a_kill(
+    stack: Stack, tmp_path: Path, job_name: str
+) -> None:
+    records = json_records(8, 60_000)  # there before the job is, and read in a fraction of a second
+    jobs = [
+        RunningJob(
+            stack,
+            tmp_path,
+            f"{job_name}-{training['mode']}",
+            samples={"partitions": 2},
+            training={"workers": 1, "waiting_samples": 20_000, **training},
+        )
+        for training in (
+            {"mode": "sync", "round_samples": 500},
+            {"mode": "bounded", "update_samples": 500, "staleness": 1},
+        )
+    ]
+    for job in jobs:
+        job.feed(records)
+    submit_together(jobs)
+    for job in jobs:
+        job.await_samples(10_000)
+    assert [job.restarts() for job in jobs] == [0, 0]
+    stack.kill_task_manager()
+    stack.add_task_manager()
+    for job in jobs:
+        assert ledger_of(job.await_samples(len(records))) == job.expected_ledger()
+        assert job.restarts() == 1
 
 
 @pytest.mark.recovery

@@ -23,9 +23,9 @@ def columns(rows: list[tuple[int, int, int, bytes | None]]) -> list[pa.Array]:
     return [pa.array([row[place] for row in rows], of_type) for place, of_type in enumerate(types)]
 
 
-@given(records=RECORDS, cut=st.integers(0, 5))
+@given(records=RECORDS, cut=st.integers(0, 5), most=st.none() | st.integers(1, 5))
 def test_every_record_is_in_one_batch_of_its_partition_in_order(
-    records: list[tuple[int, int, bytes | None]], cut: int
+    records: list[tuple[int, int, bytes | None]], cut: int, most: int | None
 ) -> None:
     offsets = [0, 0, 0, 0]
     rows = []
@@ -34,13 +34,18 @@ def test_every_record_is_in_one_batch_of_its_partition_in_order(
         rows.append((partition, offsets[partition], 1_000 + number % 7, payload))
     whole = columns(rows)
     rows = rows[cut:]
-    found = gathered_batches(*(column.slice(cut) for column in whole))
-    assert sorted(place for place, _ in found) == sorted(
-        {partition: place for place, (partition, *_) in reversed(list(enumerate(rows)))}.values()
-    )
+    numbers, places, times, payloads = (column.slice(cut) for column in whole)
+    found = gathered_batches(numbers, places, times, payloads, most)
+    expected = {}  # place of the first record -> the records of the batch
+    for partition in range(4):
+        places = [place for place, row in enumerate(rows) if row[0] == partition]
+        size = len(rows) + 1 if most is None else most
+        for first in range(0, len(places), size):
+            expected[places[first]] = [rows[place] for place in places[first : first + size]]
+    assert sorted(place for place, _ in found) == sorted(expected)
     for place, data in found:
         batch = decode_batch(data)
-        mine = [row for row in rows if row[0] == rows[place][0]]
+        mine = expected[place]
         assert batch.partition == rows[place][0]
         assert batch.offsets.tolist() == [row[1] for row in mine]
         assert batch.newest_ms == max(row[2] for row in mine)

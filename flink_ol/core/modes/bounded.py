@@ -24,7 +24,7 @@ class AsyncTrainer(GradientTrainer):
     """Sends at once, on whatever model it holds."""
 
     def __init__(self, learner: Learner, training: Async | Bounded) -> None:
-        super().__init__(learner, training.waiting_samples, training.compression)
+        super().__init__(learner, training)
         self._update_samples = training.update_samples
 
     def _due(self, state: TrainerState, partition: int, room: Room) -> Contribution | None:

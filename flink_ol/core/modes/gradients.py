@@ -18,7 +18,6 @@ from flink_ol.core.features.appending import without_rows
 from flink_ol.core.frame_rate import FrameRate
 from flink_ol.core.learner import Learner, finite
 from flink_ol.core.ledger import Account
-from flink_ol.core.lossy import Compression
 from flink_ol.core.messages import GRADIENT, Update
 from flink_ol.core.samples import Samples, rejected_of
 from flink_ol.core.sequencer import Append, Sequencer, SequencerState
@@ -39,7 +38,12 @@ from flink_ol.core.trainer import (
     WakeMe,
 )
 from flink_ol.core.trainer.guards import NOT_FINITE
+from flink_ol.core.training import Async, Bounded, Sync, passes_of
 from flink_ol.core.waiting_room import Batch, Room
+
+# A turn's samples; in a waiting room that is half full, and in a full one. Weights wait for a part
+# of it too; but the first ones come only when all operators have started.
+_TURN_HELD_BACK_S, _FIRST_HELD_BACK_S = (0.02, 1.0), (0.02, 30.0)
 
 
 class Contribution(NamedTuple):
@@ -55,12 +59,10 @@ class GradientTrainer(Trainer):
 
     gradients = True
 
-    def __init__(
-        self, learner: Learner, most_waiting: int, compression: Compression | None = None
-    ) -> None:
-        """``most_waiting`` samples of a partition; beyond them the job fails."""
-        super().__init__(learner, compression)
-        self._most_waiting = most_waiting
+    def __init__(self, learner: Learner, training: Sync | Bounded | Async) -> None:
+        super().__init__(learner, training.compression)
+        self._most_waiting = training.most_waiting
+        self._turn, self._endless = training.turn_samples, passes_of(training) is None
 
     def _restore_partition(self, state: TrainerState, event: PartitionRestored) -> list[Effect]:
         state.progress[event.partition] = event.progress
@@ -89,9 +91,16 @@ class GradientTrainer(Trainer):
                 f"{self._most_waiting:,}: larger rounds or updates learn faster, and a higher "
                 "limit holds more; they are safe in Kafka"
             )
-        if 2 * waiting > self._most_waiting:
-            effects.append(SlowDown())
+        if 2 * waiting > self._most_waiting and self._endless:
+            came = len(event.samples) + len(event.rejections)
+            effects.append(SlowDown(self._held_back_s(state, waiting, came)))
         return effects
+
+    def _held_back_s(self, state: TrainerState, waiting: int, came: int) -> float:
+        """How long to wait after a batch of ``came`` samples: the longer, the more there are."""
+        least, most = _TURN_HELD_BACK_S if state.heard else _FIRST_HELD_BACK_S
+        crowding = 2 * waiting / self._most_waiting - 1
+        return min(came / (self._turn or 1), 1.0) * least * (most / least) ** crowding
 
     def _advance(
         self, state: TrainerState, partition: int, just_came: int | None = None
@@ -100,12 +109,13 @@ class GradientTrainer(Trainer):
         effects: list[Effect] = []
         room = state.rooms.setdefault(partition, Room())
         before = state.progress.get(partition, Progress())
-        stored = {batch.number for batch in room.batches} - {just_came}
+        first = room.first_number
         effects += self._settle(state, partition, room)
         while (due := self._due(state, partition, room)) is not None:
             effects += self._contribute(state, partition, room, due)
-        if gone := stored - {batch.number for batch in room.batches}:
-            effects.append(DropBatches(partition, tuple(sorted(gone))))
+        gone = (number for number in range(first, room.first_number) if number != just_came)
+        if dropped := tuple(gone):
+            effects.append(DropBatches(partition, dropped))
         after = state.progress.get(partition, Progress())
         if after != before:
             effects.append(SaveProgress(partition, after))

@@ -44,7 +44,7 @@ class SyncTrainer(GradientTrainer):
     refusable = True
 
     def __init__(self, learner: Learner, training: Sync, ends: Mapping[int, int]) -> None:
-        super().__init__(learner, training.waiting_samples, training.compression)
+        super().__init__(learner, training)
         self._round_samples, self._passes = training.round_samples, training.passes
         self._ends, self._steady = ends, training.round_timeout_ms is None
 

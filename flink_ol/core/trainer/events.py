@@ -96,7 +96,9 @@ class WakeMe(NamedTuple):
 
 
 class SlowDown(NamedTuple):
-    """More samples wait than should: take the next batch a little later."""
+    """More samples wait than should: take the next batch so much later."""
+
+    seconds: float
 
 
 class ForgetUpdates(NamedTuple):

@@ -74,7 +74,10 @@ class Trainer(ABC):
             return [*self._hello(state), *self._advance(state, event.partition)]
         if isinstance(event, FrameArrived):
             refused = self.refused(state, event.frame.heading)
-            return feedback.adopt(self.learner, state, event.frame) if refused is None else refused
+            if refused is not None:
+                return refused
+            state.heard = True
+            return feedback.adopt(self.learner, state, event.frame)
         effects = feedback.adopt(self.learner, state, event.frame)
         self.learner.tuned(state.overrides).take_over(state.replica)  # settings may be others since
         return effects

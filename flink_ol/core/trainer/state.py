@@ -47,6 +47,7 @@ class TrainerState:
     rate_scale: float = 1.0
     overrides: Mapping[str, Any] = field(default_factory=dict)  # of the frame
     greeted: bool = False
+    heard: bool = False  # whether a frame came in this life
     acknowledged: Mapping[int, int] = field(default_factory=dict)  # by partition, of the frame
     known: SlotSet = field(default_factory=SlotSet)  # features that the frame has
     progress: dict[int, Progress] = field(default_factory=dict)
