@@ -179,7 +179,8 @@ def test_a_source_far_faster_than_rounds_is_slowed_down_and_loses_nothing_in_a_k
     stack.add_task_manager()
     for job in jobs:
         assert ledger_of(job.await_samples(len(records))) == job.expected_ledger()
-        assert job.restarts() == 1
+        # a kill may take more than one restart, but none of them is of a room that was full
+        assert "wait for their turn" not in job.told_by_exceptions()
 
 
 @pytest.mark.recovery

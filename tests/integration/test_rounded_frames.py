@@ -69,7 +69,7 @@ def test_what_frames_add_up_to_is_the_model_but_for_one_rounding(
             compared += 1
             check(view, models[held])
     assert view is not None
-    assert changes > 3
+    assert changes > 1
     assert wholes > 1
     assert compared > 0
     check(view, snapshot.frame)  # after the last sample nothing changes
