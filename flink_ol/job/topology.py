@@ -74,8 +74,10 @@ def _bundles(spec: Spec) -> Configuration:
     """How much the operators of streams take together, each in Python and back."""
     crossing = crossing_of(spec.training, spec.samples.many_samples)
     result = Configuration()
-    # paid at every Python hop, three times from a sample to the weights that know it
-    result.set_string("python.fn-execution.bundle.time", "10")
+    # Paid at every Python hop, three times from a sample to the weights that know it; and every
+    # bundle costs milliseconds of CPU, so where windows are long, for throughput, these are longer.
+    bundle_ms = max(10, spec.training.batch_window_ms // 4) if crossing.gathered is None else 10
+    result.set_string("python.fn-execution.bundle.time", str(bundle_ms))
     # bounds how long a checkpoint, or a frame, waits for a bundle to end
     result.set_string("python.fn-execution.bundle.size", str(crossing.batches))
     return result
