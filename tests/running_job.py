@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -170,10 +169,9 @@ class RunningJob:
         """How often Flink started the job again."""
         return FlinkRest(self.stack.rest_url).restarts(self.id)
 
-    def told_by_exceptions(self) -> str:
-        """What Flink keeps of all the failures that the job was restarted for."""
-        with urllib.request.urlopen(f"{self.stack.rest_url}/jobs/{self.id}/exceptions") as answer:
-            return str(answer.read().decode())
+    def failures(self) -> list[str]:
+        """Stack traces of what the job was restarted for."""
+        return FlinkRest(self.stack.rest_url).failures(self.id)
 
     def dead_letters(self) -> list[DeadLetterRecord]:
         """Every dead letter, once each: the topic is written at least once."""

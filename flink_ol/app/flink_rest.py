@@ -119,8 +119,13 @@ class FlinkRest:
 
     def last_exception(self, job_id: str) -> str | None:
         """The first line of the newest failure's cause, if there was a failure."""
+        traces = self.failures(job_id)
+        return root_cause(traces[0]) if traces else None
+
+    def failures(self, job_id: str) -> list[str]:
+        """Stack traces of the failures that Flink keeps, the newest first."""
         entries = self._get(f"/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"]
-        return root_cause(entries[0]["stacktrace"]) if entries else None
+        return [str(entry["stacktrace"]) for entry in entries]
 
     def stop_with_savepoint(self, job_id: str, directory: str | None, timeout_s: float) -> str:
         """Take a savepoint and stop; the savepoint's path. No directory: the cluster's own.

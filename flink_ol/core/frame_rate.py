@@ -45,6 +45,11 @@ class Outgoing:
     recent: deque[tuple[int, Version]] = field(default_factory=deque)  # those sent since, when
     behind: set[int] = field(default_factory=set)  # workers whose last update had not seen late
 
+    @property
+    def wait_ms(self) -> int:
+        """How long after the last frame the next one may go out."""
+        return max(self.rest_ms, _PATIENCE_MS if self.behind else 0)
+
 
 class FrameRate:
     """``bytes_per_s``: of frames to all trainers together; ``codes``: see core.rounded_frames."""
@@ -79,11 +84,6 @@ class FrameRate:
         outgoing.rest_ms = self._ms(rows, trainers)
         outgoing.recent.append((now_ms, version))
         outgoing.keys, outgoing.rows = [], 0
-
-    @staticmethod
-    def rest_ms(outgoing: Outgoing) -> int:
-        """How long after the last frame the next one may go out."""
-        return max(outgoing.rest_ms, _PATIENCE_MS if outgoing.behind else 0)
 
     def _ms(self, rows: int, trainers: int) -> int:
         size = (self._fixed + self._row * rows) * max(trainers, 1)

@@ -154,13 +154,10 @@ def crossing_of(training: Any, many_samples: bool) -> Crossing:
     Where samples wait for their turn, what a trainer takes before it can hear of its turn is a
     quarter of one, as far as records allow: so it can be slowed down without standing still.
     """
-    if not isinstance(training, Sync | Bounded) or training.turn_samples is None:
+    turn = training.turn_samples if isinstance(training, Sync | Bounded) else None
+    if turn is None or passes_of(training) is not None:
         return Crossing()
-    if passes_of(training) is not None:
-        return Crossing()
-    if many_samples:
-        return Crossing(8, 1, 1)
-    return Crossing(training.turn_samples, -(-training.turn_samples // 8), 2)
+    return Crossing(8, 1, 1) if many_samples else Crossing(turn, -(-turn // 8), 2)
 
 
 def passes_of(training: Any) -> int | None:

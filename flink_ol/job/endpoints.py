@@ -56,7 +56,7 @@ class Endpoints:
         crossing = crossing_of(spec.training, spec.samples.many_samples)
         if crossing.gathered is not None:
             most = min(most, crossing.gathered * spec.samples.partitions)
-        # of the only Python function in a table; those of streams have settings of their own
+        # of the only Python function in a table; those of streams are set after the last table
         settings.set("python.fn-execution.bundle.time", str(spec.training.batch_window_ms))
         settings.set("python.fn-execution.bundle.size", str(most))
         settings.set("python.fn-execution.arrow.batch.size", str(most))

@@ -9,6 +9,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 
 from flink_ol.job.spec import Spec
+from flink_ol.wire.formats import FORMATS
 from flink_ol.wire.kafka_settings import client_arguments
 
 # What crosses into Python together at most; time ends most of it sooner. Of what is on its way
@@ -21,7 +22,7 @@ _ANSWERED_WITHIN_S = 5.0
 
 def most_gathered(format_name: str, record_bytes: int | None) -> int:
     """Records of ``record_bytes`` (None: nobody knows) that cross into Python together at most."""
-    most = _MESSAGES if format_name == "arrow" else _RECORDS
+    most = _MESSAGES if FORMATS[format_name].many_samples else _RECORDS
     return min(most, max(1, _BYTES // record_bytes)) if record_bytes else most
 
 

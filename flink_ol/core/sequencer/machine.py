@@ -142,7 +142,7 @@ class Sequencer(ABC):
 
     def _next_ms(self, state: SequencerState, kind: str) -> int:
         """When the publication may come again."""
-        rest_ms = FrameRate.rest_ms(state.outgoing) if kind == WEIGHTS else 0
+        rest_ms = state.outgoing.wait_ms if kind == WEIGHTS else 0
         return state.published_ms.get(kind, 0) + max(self.intervals_ms[kind], rest_ms)
 
     def _wake(self, state: SequencerState) -> list[Effect]:
